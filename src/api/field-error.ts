@@ -1,0 +1,67 @@
+/** The reasons Kubernetes gives for a refused field, as they stand in `Status.details.causes[].reason`. */
+export type FieldErrorReason =
+  | 'FieldValueRequired'
+  | 'FieldValueInvalid'
+  | 'FieldValueForbidden'
+  | 'FieldValueNotSupported'
+  | 'FieldValueDuplicate'
+  | 'FieldValueNotFound'
+  | 'FieldValueTooLong'
+  | 'FieldValueTooMany'
+  | 'FieldValueTypeInvalid'
+  | 'InternalError'
+
+/** One refused field. `path` as Kubernetes writes it: `spec.containers[0].image`, `metadata.labels[a/b]`. */
+export interface FieldError {
+  readonly path: string
+  readonly reason: FieldErrorReason
+  /** The offending value; left out for required and forbidden fields. */
+  readonly value?: unknown
+  readonly detail: string
+}
+
+export function required(path: string, detail = ''): FieldError {
+  return { path, reason: 'FieldValueRequired', detail }
+}
+
+export function invalid(path: string, value: unknown, detail: string): FieldError {
+  return { path, reason: 'FieldValueInvalid', value, detail }
+}
+
+export function forbidden(path: string, detail: string): FieldError {
+  return { path, reason: 'FieldValueForbidden', detail }
+}
+
+export function duplicate(path: string, value: unknown): FieldError {
+  return { path, reason: 'FieldValueDuplicate', value, detail: '' }
+}
+
+export function notFound(path: string, value: unknown): FieldError {
+  return { path, reason: 'FieldValueNotFound', value, detail: '' }
+}
+
+export function notSupported(path: string, value: unknown, supported: readonly string[]): FieldError {
+  const list = supported.map((s) => JSON.stringify(s)).join(', ')
+  return { path, reason: 'FieldValueNotSupported', value, detail: `supported values: ${list}` }
+}
+
+const TEXT: Readonly<Record<FieldErrorReason, string>> = {
+  FieldValueRequired: 'Required value',
+  FieldValueInvalid: 'Invalid value',
+  FieldValueForbidden: 'Forbidden',
+  FieldValueNotSupported: 'Unsupported value',
+  FieldValueDuplicate: 'Duplicate value',
+  FieldValueNotFound: 'Not found',
+  FieldValueTooLong: 'Too long',
+  FieldValueTooMany: 'Too many',
+  FieldValueTypeInvalid: 'Invalid value',
+  InternalError: 'Internal error',
+}
+
+/** The sentence after the path, worded as in Kubernetes: `Invalid value: "x": must be …`. */
+export function fieldErrorBody(error: FieldError): string {
+  const withValue =
+    error.reason !== 'FieldValueRequired' && error.reason !== 'FieldValueForbidden' && error.value !== undefined
+  const value = withValue ? `: ${JSON.stringify(error.value)}` : ''
+  return `${TEXT[error.reason]}${value}${error.detail === '' ? '' : `: ${error.detail}`}`
+}

@@ -1,0 +1,105 @@
+/** A store-wide, strictly growing number; every commit that changes anything gets the next one. */
+export type Revision = bigint
+
+export interface KeyValue {
+  readonly key: string
+  readonly value: Uint8Array
+  readonly createRevision: Revision
+  readonly modRevision: Revision
+}
+
+export interface Put {
+  readonly key: string
+  readonly value: Uint8Array
+}
+
+export interface StoreTransaction {
+  /** Every key must stand at this revision (0n: must not exist), or nothing happens. */
+  readonly expect: readonly { readonly key: string; readonly modRevision: Revision }[]
+  readonly puts: readonly Put[]
+  readonly deletes: readonly string[]
+}
+
+export interface CommitResult {
+  /** False when an expectation failed; then nothing was written. */
+  readonly ok: boolean
+  /** The commit's revision, or the store's current one when it failed. */
+  readonly revision: Revision
+}
+
+export type StoreEvent =
+  | {
+      readonly type: 'put'
+      readonly key: string
+      readonly value: Uint8Array
+      readonly createRevision: Revision
+      readonly modRevision: Revision
+      readonly previous: KeyValue | undefined
+    }
+  | {
+      readonly type: 'delete'
+      readonly key: string
+      readonly modRevision: Revision
+      readonly previous: KeyValue | undefined
+    }
+
+export interface ListOptions {
+  /** Read as of this revision; the current one when left out. Throws `CompactedError` or `FutureRevisionError`. */
+  readonly revision?: Revision
+  /** At most this many items; all when left out. */
+  readonly limit?: number
+  /** Start after this key (exclusive), for the next page. */
+  readonly after?: string
+}
+
+export interface ListResult {
+  /** In byte order of their keys. */
+  readonly items: readonly KeyValue[]
+  /** The revision that was read. */
+  readonly revision: Revision
+  readonly more: boolean
+  /** How many keys stand behind `items` when `more` is true. */
+  readonly remaining: number
+}
+
+/**
+ * An ordered, versioned, durable map with etcd's semantics. A resolved `commit` is on disk. All methods reject with a
+ * `StoreError` when the store cannot serve (disk full, closed, failed).
+ */
+export interface Store {
+  get(key: string): Promise<KeyValue | undefined>
+  list(prefix: string, options?: ListOptions): Promise<ListResult>
+  commit(transaction: StoreTransaction): Promise<CommitResult>
+  /**
+   * All changes under the prefix with a revision of at least `from`, in order, one batch per revision or several
+   * revisions in one batch but never one revision split over two. Ends (without an error) when the signal aborts.
+   * Throws `CompactedError` when `from` has been compacted.
+   */
+  watch(prefix: string, from: Revision, signal: AbortSignal): AsyncIterable<readonly StoreEvent[]>
+  /** Forgets history before `revision`; the newest value of each key always stays. */
+  compact(revision: Revision): Promise<void>
+  currentRevision(): Promise<Revision>
+  close(): Promise<void>
+}
+
+export type StoreErrorCode = 'compacted' | 'future-revision' | 'closed' | 'full' | 'failed' | 'locked' | 'corrupt'
+
+/** An operating error of the store; `failed` means it has stopped for good and the process should exit. */
+export class StoreError extends Error {
+  readonly code: StoreErrorCode
+
+  constructor(code: StoreErrorCode, message: string, options?: { readonly cause?: unknown }) {
+    super(message, options)
+    this.name = 'StoreError'
+    this.code = code
+  }
+}
+
+export class CompactedError extends StoreError {
+  readonly compactRevision: Revision
+
+  constructor(compactRevision: Revision) {
+    super('compacted', `the requested revision has been compacted; the oldest one left is ${compactRevision}`)
+    this.compactRevision = compactRevision
+  }
+}
