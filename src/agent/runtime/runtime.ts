@@ -1,0 +1,122 @@
+/**
+ * What the agent asks of a container runtime: pod sandboxes and containers, shaped like CRI so that Docker and a
+ * daemonless OCI runtime fit beside `process`. Every call is idempotent and says what it found; a runtime keeps enough
+ * on disk or in labels that a restarted agent finds everything again with `list`.
+ */
+export interface Runtime {
+  /** `process`, `docker`, …; shown in the node's status as `<name>://<version>`. */
+  readonly name: string
+  readonly version: string
+  /** Why this container cannot run here (`no command`, …), in a sentence for the user; undefined when it can. */
+  refusal(container: ContainerConfig): string | undefined
+  createSandbox(config: SandboxConfig): Promise<void>
+  /** Ends every container of the pod at once and forgets the sandbox, its directories and logs. */
+  removeSandbox(podUid: string): Promise<void>
+  /** Starts one attempt of a container and resolves once it runs (or rejects with RuntimeError). */
+  startContainer(config: ContainerConfig): Promise<ContainerState>
+  /** Sends the stop signal, waits at most `graceMs`, then kills the whole group; resolves when it is gone. */
+  stopContainer(id: string, graceMs: number): Promise<void>
+  removeContainer(id: string): Promise<void>
+  /** Runs a command beside the container (exec probe, hook) with its environment; output is capped at 16 KiB. */
+  exec(id: string, command: readonly string[], timeoutMs: number): Promise<ExecResult>
+  /** Everything this runtime runs or remembers for this node, also from before a restart. */
+  list(): Promise<readonly SandboxState[]>
+  /** Called when a container's state changed outside a call (it exited). Returns the way to stop. */
+  onChange(handler: (podUid: string) => void): () => void
+  /** The log file set of one container attempt, for `kubectl logs`; see `logs.ts`. */
+  logs(id: string, options: LogOptions, signal: AbortSignal): AsyncIterable<Uint8Array>
+  /** Lets go of watchers and timers; containers keep running. */
+  close(): Promise<void>
+}
+
+export interface SandboxConfig {
+  readonly podUid: string
+  readonly podName: string
+  readonly podNamespace: string
+  readonly hostname: string
+  /** The pod's address, allocated by the agent. */
+  readonly ip: string
+  /** Absolute directory that belongs to this pod (volumes, container roots). */
+  readonly directory: string
+}
+
+export interface Mount {
+  /** Absolute source on the host. */
+  readonly source: string
+  /** `mountPath` (joined with nothing): where the container expects it. */
+  readonly target: string
+  readonly readOnly: boolean
+}
+
+export interface ContainerConfig {
+  readonly podUid: string
+  readonly name: string
+  /** 0 for the first run, then one more for every restart. */
+  readonly attempt: number
+  readonly kind: 'init' | 'sidecar' | 'main'
+  readonly image: string
+  readonly command: readonly string[]
+  readonly args: readonly string[]
+  readonly workingDir: string | undefined
+  readonly env: readonly { readonly name: string; readonly value: string }[]
+  readonly mounts: readonly Mount[]
+  readonly stopSignal: string | undefined
+  readonly stdin: boolean
+  readonly terminationMessagePath: string
+  readonly securityContext: {
+    readonly runAsUser?: number
+    readonly runAsGroup?: number
+    readonly readOnlyRootFilesystem?: boolean
+    readonly privileged?: boolean
+  }
+  readonly resources: { readonly cpuMilliLimit?: number; readonly memoryBytesLimit?: number }
+}
+
+export interface ContainerState {
+  /** `<runtime>://…` id as shown in the pod's status, without the scheme. */
+  readonly id: string
+  readonly podUid: string
+  readonly name: string
+  readonly attempt: number
+  readonly phase: 'created' | 'running' | 'exited'
+  readonly startedAtMs: number
+  readonly finishedAtMs?: number
+  readonly exitCode?: number
+  readonly signal?: number
+  /** `Completed`, `Error`, `OOMKilled`, `ContainerCannotRun`, … */
+  readonly reason?: string
+  readonly message?: string
+}
+
+export interface SandboxState {
+  readonly podUid: string
+  readonly podName: string
+  readonly podNamespace: string
+  readonly ip: string
+  readonly containers: readonly ContainerState[]
+}
+
+export interface ExecResult {
+  readonly exitCode: number
+  readonly output: string
+  readonly timedOut: boolean
+}
+
+export interface LogOptions {
+  readonly follow: boolean
+  readonly tailLines?: number
+  readonly sinceMs?: number
+  readonly timestamps: boolean
+  readonly limitBytes?: number
+}
+
+/** A runtime's refusal or failure, with the reason that shows in the container's waiting state. */
+export class RuntimeError extends Error {
+  readonly reason: string
+
+  constructor(reason: string, message: string, options?: { readonly cause?: unknown }) {
+    super(message, options)
+    this.name = 'RuntimeError'
+    this.reason = reason
+  }
+}

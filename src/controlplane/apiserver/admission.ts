@@ -1,0 +1,29 @@
+import type { ResourceDefinition } from '../../api/definition.ts'
+import type { Draft, KubeObject } from '../../api/object.ts'
+import type { User } from './user.ts'
+
+export interface AdmissionRequest {
+  readonly operation: 'CREATE' | 'UPDATE' | 'DELETE'
+  readonly definition: ResourceDefinition
+  /** Empty for the resource itself. */
+  readonly subresource: string
+  readonly namespace: string | undefined
+  readonly name: string
+  /** The object about to be validated and written, defaulted; plugins may change it. Undefined on DELETE. */
+  readonly object: Draft<KubeObject> | undefined
+  /** What is stored now. Undefined on CREATE. */
+  readonly previous: KubeObject | undefined
+  readonly user: User
+  readonly dryRun: boolean
+}
+
+/** What a plugin did outside the object (addresses taken); settled once the write's fate is known. */
+export interface AdmissionEffect {
+  settle(outcome: 'committed' | 'abandoned'): void
+}
+
+/** Runs after defaulting and before validation; refuses by throwing a StatusError. */
+export interface AdmissionPlugin {
+  readonly name: string
+  admit(request: AdmissionRequest): Promise<AdmissionEffect | undefined>
+}
