@@ -1,0 +1,32 @@
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { isAlive } from '../base/process-identity.ts'
+import { backupStore, restoreStore } from '../controlplane/store/backup.ts'
+import { type ClusterSelection, dataDirectory } from './data-directory.ts'
+import { readRunState } from './up/run-state.ts'
+import { UserError } from './user-error.ts'
+
+/** The store's file in a data directory. */
+export function storeFile(dataDir: string): string {
+  return join(dataDir, 'store', 'wherry.db')
+}
+
+/** `wherry backup FILE`. */
+export async function backup(file: string, selection: ClusterSelection): Promise<void> {
+  const path = storeFile(dataDirectory(selection))
+  if (!existsSync(path))
+    throw new UserError(`there is no store at ${path}`, 'give the cluster with --name or --data-dir')
+  await backupStore(path, resolve(file))
+  process.stdout.write(`${resolve(file)}\n`)
+}
+
+/** `wherry restore FILE`. */
+export async function restore(file: string, options: ClusterSelection & { readonly force?: boolean }): Promise<void> {
+  const dataDir = dataDirectory(options)
+  const state = readRunState(dataDir)
+  if (state !== undefined && isAlive(state.supervisor)) {
+    throw new UserError('the cluster is running', 'stop it with Ctrl-C first, then restore')
+  }
+  await restoreStore(resolve(file), storeFile(dataDir), { force: options.force === true })
+  process.stdout.write(`Restored ${resolve(file)}; start the cluster with: wherry up\n`)
+}

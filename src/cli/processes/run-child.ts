@@ -1,0 +1,77 @@
+import type { Logger } from '../../base/logger.ts'
+import { UserError } from '../user-error.ts'
+import type { FromChild, ProcessConfig, ToChild } from './protocol.ts'
+
+/** What a role does between `start` and `stop`. */
+export interface RunningRole {
+  readonly apiPort?: number
+  close(): Promise<void>
+}
+
+export interface RoleContext {
+  readonly config: ProcessConfig
+  readonly logger: Logger
+  /** Runs one step of start-up and reports how long it took. */
+  phase<T>(name: string, step: () => Promise<T>): Promise<T>
+  /** For faults found later than start-up that the role cannot go on with: reports and exits. */
+  fatal(error: unknown): void
+}
+
+function send(message: FromChild): void {
+  if (process.connected) process.send?.(message)
+}
+
+/**
+ * The frame of every child process: waits for `start`, runs the role, ends it on `stop` or when the supervisor is gone
+ * (its channel closes), so that no child outlives its supervisor. Signals of the terminal are the supervisor's business.
+ */
+export function runChild(
+  createLogger: (config: ProcessConfig) => Logger,
+  start: (context: RoleContext) => Promise<RunningRole>,
+): void {
+  process.on('SIGINT', () => {})
+  let running: Promise<RunningRole> | undefined
+  let stopping = false
+
+  const fatal = (error: unknown): void => {
+    const message = error instanceof Error ? error.message : String(error)
+    const hint = error instanceof UserError ? error.hint : undefined
+    process.stderr.write(`${error instanceof Error ? (error.stack ?? message) : message}\n`)
+    send({ type: 'fatal', message, ...(hint === undefined ? {} : { hint }) })
+    // The message leaves with the next turn of the event loop.
+    setTimeout(() => process.exit(1), 20)
+  }
+
+  const stop = async (): Promise<void> => {
+    if (stopping) return
+    stopping = true
+    try {
+      await (await running)?.close()
+    } catch (error) {
+      process.stderr.write(`while stopping: ${error instanceof Error ? error.stack : String(error)}\n`)
+    }
+    process.exit(0)
+  }
+
+  process.on('message', (message: ToChild) => {
+    if (message.type === 'stop') return void stop()
+    const { config } = message
+    const context: RoleContext = {
+      config,
+      logger: createLogger(config),
+      async phase(name, step) {
+        const began = performance.now()
+        const result = await step()
+        send({ type: 'phase', name, ms: performance.now() - began })
+        return result
+      },
+      fatal,
+    }
+    running = start(context)
+    running.then(({ apiPort }) => send({ type: 'ready', ...(apiPort === undefined ? {} : { apiPort }) }), fatal)
+  })
+  process.on('disconnect', () => void stop())
+  process.on('SIGTERM', () => void stop())
+  process.on('uncaughtException', fatal)
+  process.on('unhandledRejection', fatal)
+}

@@ -1,0 +1,98 @@
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { NODE_COUNT_MAX } from '../base/address-layout.ts'
+import { UserError } from './user-error.ts'
+import { WHERRY_VERSION } from './version.ts'
+
+function integerBetween(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text)
+    if (!/^\d+$/.test(text) || value < least || value > most) {
+      throw new InvalidArgumentError(`expected a whole number from ${least} to ${most}.`)
+    }
+    return value
+  }
+}
+
+function clusterName(text: string): string {
+  if (!/^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/.test(text)) {
+    throw new InvalidArgumentError('expected 1 to 40 lower-case letters, digits and dashes, e.g. "shop-dev".')
+  }
+  return text
+}
+
+/** `--name` and `--data-dir`: which cluster a command is about. */
+function withCluster(command: Command): Command {
+  return command
+    .addOption(new Option('--name <name>', 'name of the cluster').default('wherry').argParser(clusterName))
+    .option('--data-dir <dir>', 'where its state lives (default: wherry/<name> in the user data directory)')
+}
+
+function createProgram(): Command {
+  const program = new Command('wherry')
+    .description('A Kubernetes-compatible cluster with a service mesh in its data plane, ready in about a second.')
+    .version(WHERRY_VERSION)
+    .showHelpAfterError('(wherry --help, or wherry <command> --help, shows what can be given)')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  wherry up                     start a cluster of one node\n  wherry up --nodes 3           start one of three\n  wherry status -o json         every address a script needs\n',
+    )
+
+  withCluster(program.command('up'))
+    .description('Start the cluster and keep it running until Ctrl-C; a second start finds everything again.')
+    .addOption(
+      new Option('--nodes <n>', 'number of nodes on this machine').argParser(integerBetween(1, NODE_COUNT_MAX)),
+    )
+    .option('--kubeconfig <file>', 'where to write the kubeconfig (default: kubeconfig in the data directory)')
+    .addOption(
+      new Option(
+        '--api-port <port>',
+        'port of the API server on 127.0.0.1; 0 takes a free one (default: the one of the last start, else 6443, else a free one)',
+      ).argParser(integerBetween(0, 65_535)),
+    )
+    .addOption(new Option('--runtime <runtime>', 'how containers run').choices(['process']).default('process'))
+    .addOption(
+      new Option('--dataplane <dataplane>', 'how Services are balanced').choices(['userspace']).default('userspace'),
+    )
+    .addOption(new Option('--store <store>', 'where objects are kept').choices(['sqlite', 'memory']).default('sqlite'))
+    .addOption(
+      new Option('--log-level <level>', 'how much the log files hold')
+        .choices(['debug', 'info', 'warn', 'error'])
+        .default('info'),
+    )
+    .addHelpText(
+      'after',
+      '\nExamples:\n  wherry up\n  wherry up --nodes 3 --name shop\n  wherry up --data-dir ./state --api-port 0 --kubeconfig ./kubeconfig\n',
+    )
+    .action(async (options) => (await import('./up/up.ts')).up(options))
+
+  withCluster(program.command('status'))
+    .description('Show whether the cluster runs, and its addresses.')
+    .addOption(new Option('-o, --output <format>', 'output format').choices(['text', 'json']).default('text'))
+    .addHelpText('after', '\nExamples:\n  wherry status\n  wherry status --name shop -o json\n')
+    .action(async (options) => (await import('./status.ts')).status(options))
+
+  withCluster(program.command('backup'))
+    .description('Write a consistent copy of the store to a file; works while the cluster runs.')
+    .argument('<file>', 'the file to write; it must not exist yet')
+    .addHelpText('after', '\nExamples:\n  wherry backup before-upgrade.db\n')
+    .action(async (file, options) => (await import('./backup.ts')).backup(file, options))
+
+  withCluster(program.command('restore'))
+    .description('Put a backup in the place of the store of a stopped cluster.')
+    .argument('<file>', 'a file that `wherry backup` wrote')
+    .option('--force', 'replace a store that holds objects')
+    .addHelpText('after', '\nExamples:\n  wherry restore before-upgrade.db --force\n')
+    .action(async (file, options) => (await import('./backup.ts')).restore(file, options))
+  return program
+}
+
+/** Runs the command line; prints what the user can mend as one sentence and sets a non-zero exit code. */
+export async function runProgram(argv: readonly string[]): Promise<void> {
+  try {
+    await createProgram().parseAsync([...argv])
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error
+    process.stderr.write(`wherry: ${error.message}\n${error.hint === undefined ? '' : `  ${error.hint}\n`}`)
+    process.exitCode = 1
+  }
+}

@@ -1,0 +1,42 @@
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { UserError } from '../user-error.ts'
+
+/** What a cluster keeps from one start to the next beside its store: `<data directory>/cluster.json`. */
+export interface ClusterRecord {
+  readonly name: string
+  /** Second octet of its range of loopback addresses. */
+  readonly octet: number
+  readonly nodes: number
+  readonly apiPort: number | undefined
+}
+
+export const OCTET_MIN = 64
+export const OCTET_MAX = 126
+
+export function readClusterRecord(dataDir: string): ClusterRecord | undefined {
+  const file = join(dataDir, 'cluster.json')
+  if (!existsSync(file)) return undefined
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'))
+  } catch (cause) {
+    throw new UserError(`${file} cannot be read as JSON`, 'mend or remove it; a new one is written at the next start', {
+      cause,
+    })
+  }
+}
+
+export function writeClusterRecord(dataDir: string, record: ClusterRecord): void {
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+  const file = join(dataDir, 'cluster.json')
+  writeFileSync(`${file}.new`, `${JSON.stringify(record, null, 2)}\n`, { mode: 0o600 })
+  renameSync(`${file}.new`, file)
+}
+
+/** The octets a new cluster tries, in order: one that follows from its name and place, then all others. */
+export function octetCandidates(name: string, dataDir: string): readonly number[] {
+  const count = OCTET_MAX - OCTET_MIN + 1
+  const first = createHash('sha256').update(`${name}\0${dataDir}`).digest().readUInt32BE() % count
+  return Array.from({ length: count }, (_, i) => OCTET_MIN + ((first + i) % count))
+}
