@@ -1,0 +1,103 @@
+import type { Clock, Timer } from '../base/clock.ts'
+
+const BACKOFF_MS_MIN = 5
+const BACKOFF_MS_MAX = 1_000_000
+
+/**
+ * Keys to work on, each at most once at a time: a key added while it is worked on comes again afterwards, and a key
+ * added twice comes once. Delays and per-key back-off (5 ms doubling to 1,000 s) as client-go's work queue has them.
+ */
+export class WorkQueue {
+  readonly #clock: Clock
+  readonly #ready: string[] = []
+  #head = 0
+  readonly #dirty = new Set<string>()
+  readonly #processing = new Set<string>()
+  readonly #failures = new Map<string, number>()
+  readonly #delayed = new Map<string, { readonly at: number; readonly timer: Timer }>()
+  readonly #waiters: ((key: string | undefined) => void)[] = []
+  #closed = false
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** How many keys wait, without those that are delayed. */
+  get length(): number {
+    return this.#ready.length - this.#head
+  }
+
+  add(key: string): void {
+    if (this.#closed || this.#dirty.has(key)) return
+    this.#dirty.add(key)
+    if (this.#processing.has(key)) return
+    const waiter = this.#waiters.shift()
+    if (waiter === undefined) this.#ready.push(key)
+    else waiter(this.#take(key))
+  }
+
+  /** Adds the key after a delay; of several delays for one key the earliest counts. */
+  addAfter(key: string, delayMs: number): void {
+    if (this.#closed) return
+    if (delayMs <= 0) return this.add(key)
+    const at = this.#clock.monotonic() + delayMs
+    const known = this.#delayed.get(key)
+    if (known !== undefined && known.at <= at) return
+    known?.timer.cancel()
+    const timer = this.#clock.setTimer(delayMs, () => {
+      this.#delayed.delete(key)
+      this.add(key)
+    })
+    this.#delayed.set(key, { at, timer })
+  }
+
+  /** Adds the key after its back-off, which doubles with each call until `forget`. */
+  addRateLimited(key: string): void {
+    const failures = this.#failures.get(key) ?? 0
+    this.#failures.set(key, failures + 1)
+    this.addAfter(key, Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** failures))
+  }
+
+  forget(key: string): void {
+    this.#failures.delete(key)
+  }
+
+  /** How often in a row the key failed. */
+  failures(key: string): number {
+    return this.#failures.get(key) ?? 0
+  }
+
+  /** The next key, now being worked on until `done`; undefined once the queue is closed. */
+  get(): Promise<string | undefined> {
+    if (this.#closed) return Promise.resolve(undefined)
+    if (this.#head < this.#ready.length) {
+      const key = this.#ready[this.#head++]!
+      if (this.#head > 1_024 && this.#head * 2 > this.#ready.length) {
+        this.#ready.splice(0, this.#head)
+        this.#head = 0
+      }
+      return Promise.resolve(this.#take(key))
+    }
+    return new Promise((resolve) => this.#waiters.push(resolve))
+  }
+
+  done(key: string): void {
+    this.#processing.delete(key)
+    if (!this.#dirty.has(key) || this.#closed) return
+    this.#dirty.delete(key)
+    this.add(key)
+  }
+
+  close(): void {
+    this.#closed = true
+    for (const { timer } of this.#delayed.values()) timer.cancel()
+    this.#delayed.clear()
+    for (const waiter of this.#waiters.splice(0)) waiter(undefined)
+  }
+
+  #take(key: string): string {
+    this.#dirty.delete(key)
+    this.#processing.add(key)
+    return key
+  }
+}
