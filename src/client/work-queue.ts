@@ -39,7 +39,10 @@ export class WorkQueue {
   /** Adds the key after a delay; of several delays for one key the earliest counts. */
   addAfter(key: string, delayMs: number): void {
     if (this.#closed) return
-    if (delayMs <= 0) return this.add(key)
+    if (delayMs <= 0) {
+      this.add(key)
+      return
+    }
     const at = this.#clock.monotonic() + delayMs
     const known = this.#delayed.get(key)
     if (known !== undefined && known.at <= at) return
