@@ -48,6 +48,25 @@ export interface Mount {
   readonly readOnly: boolean
 }
 
+/** The container's security context over the pod's. Absent means not asked for; a runtime enforces or refuses the rest. */
+export interface EffectiveSecurityContext {
+  readonly runAsUser?: number
+  readonly runAsGroup?: number
+  readonly runAsNonRoot?: boolean
+  readonly supplementalGroups?: readonly number[]
+  readonly fsGroup?: number
+  readonly readOnlyRootFilesystem?: boolean
+  readonly privileged?: boolean
+  readonly allowPrivilegeEscalation?: boolean
+  readonly capabilities?: { readonly add?: readonly string[]; readonly drop?: readonly string[] }
+  readonly seccompProfile?: string
+  readonly appArmorProfile?: string
+  readonly procMount?: string
+  readonly seLinux?: boolean
+  readonly sysctls?: readonly string[]
+  readonly hostUsers?: boolean
+}
+
 export interface ContainerConfig {
   readonly podUid: string
   readonly name: string
@@ -63,12 +82,8 @@ export interface ContainerConfig {
   readonly stopSignal: string | undefined
   readonly stdin: boolean
   readonly terminationMessagePath: string
-  readonly securityContext: {
-    readonly runAsUser?: number
-    readonly runAsGroup?: number
-    readonly readOnlyRootFilesystem?: boolean
-    readonly privileged?: boolean
-  }
+  readonly terminationMessagePolicy: 'File' | 'FallbackToLogsOnError'
+  readonly securityContext: EffectiveSecurityContext
   readonly resources: { readonly cpuMilliLimit?: number; readonly memoryBytesLimit?: number }
 }
 

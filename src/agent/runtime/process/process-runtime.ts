@@ -1,0 +1,379 @@
+import {
+  accessSync,
+  chmodSync,
+  chownSync,
+  constants,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { Clock } from '../../../base/clock.ts'
+import type { Logger } from '../../../base/logger.ts'
+import { LOG_LIMITS, LogKeeper, type LogLimits } from '../logs/log-keeper.ts'
+import { readLog } from '../logs/read-log.ts'
+import {
+  type ContainerConfig,
+  type ContainerState,
+  type ExecResult,
+  type LogOptions,
+  type Runtime,
+  RuntimeError,
+  type SandboxConfig,
+  type SandboxState,
+} from '../runtime.ts'
+import { type AttemptDirectory, attemptDirectory, containerId, containerRoot, isSafeName } from './attempt-directory.ts'
+import { containerEnvironment } from './container-environment.ts'
+import { type ContainerExit, ContainerProcess, readExit } from './container-process.ts'
+import { makeContainerRoot, placeTerminationMessage, workingDirectoryIn } from './container-root.ts'
+import { killProcessesOf } from './process-table.ts'
+import { type HostIdentity, privilegePrefix, processRefusal } from './refusal.ts'
+import { resolveProgram } from './resolve-program.ts'
+import { runCommand } from './run-command.ts'
+import { terminationMessage } from './termination-message.ts'
+import { writeWhole } from './write-whole.ts'
+
+export interface ProcessRuntimeOptions {
+  /** Holds one directory for each pod, named by its uid. */
+  readonly directory: string
+  readonly version: string
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly logLimits?: LogLimits
+}
+
+interface Container {
+  state: ContainerState
+  readonly config: ContainerConfig
+  readonly directory: AttemptDirectory
+  process: ContainerProcess | undefined
+  keeper: LogKeeper | undefined
+}
+
+interface Sandbox {
+  readonly config: SandboxConfig
+  readonly containers: Map<string, Container>
+}
+
+/**
+ * Containers as process groups on the host: no image, no isolation, no privilege needed. Everything is found again
+ * after the agent's end: what runs is adopted, what ended meanwhile has its exit code.
+ */
+export class ProcessRuntime implements Runtime {
+  readonly name = 'process'
+  readonly version: string
+  readonly #options: ProcessRuntimeOptions
+  readonly #host: HostIdentity = hostIdentity()
+  readonly #sandboxes = new Map<string, Sandbox>()
+  readonly #handlers = new Set<(podUid: string) => void>()
+  readonly #loaded: Promise<void>
+
+  constructor(options: ProcessRuntimeOptions) {
+    this.#options = options
+    this.version = options.version
+    mkdirSync(options.directory, { recursive: true, mode: 0o700 })
+    this.#loaded = this.#load()
+  }
+
+  refusal(container: ContainerConfig): string | undefined {
+    return processRefusal(container, this.#host)
+  }
+
+  async createSandbox(config: SandboxConfig): Promise<void> {
+    await this.#loaded
+    if (this.#sandboxes.has(config.podUid)) return
+    if (!isSafeName(config.podUid)) throw new RuntimeError('CreatePodSandboxError', `not a uid: "${config.podUid}"`)
+    mkdirSync(config.directory, { recursive: true, mode: 0o700 })
+    writeWhole(join(config.directory, 'sandbox.json'), JSON.stringify(config))
+    this.#sandboxes.set(config.podUid, { config, containers: new Map() })
+  }
+
+  async removeSandbox(podUid: string): Promise<void> {
+    await this.#loaded
+    const sandbox = this.#sandboxes.get(podUid)
+    if (sandbox === undefined) return
+    await Promise.all([...sandbox.containers.keys()].map((id) => this.stopContainer(id, 0)))
+    await Promise.all([...sandbox.containers.values()].map((container) => container.keeper?.close()))
+    await rm(sandbox.config.directory, { recursive: true, force: true, maxRetries: 3, retryDelay: 50 })
+    this.#sandboxes.delete(podUid)
+  }
+
+  async startContainer(config: ContainerConfig): Promise<ContainerState> {
+    await this.#loaded
+    const sandbox = this.#sandboxes.get(config.podUid)
+    if (sandbox === undefined) throw new RuntimeError('CreateContainerError', `pod ${config.podUid} has no sandbox`)
+    if (!isSafeName(config.name)) throw new RuntimeError('CreateContainerError', `not a name: "${config.name}"`)
+    const refusal = this.refusal(config)
+    if (refusal !== undefined) throw new RuntimeError('CreateContainerError', refusal)
+    const id = containerId(config.podUid, config.name, config.attempt)
+    const present = sandbox.containers.get(id)
+    if (present !== undefined) return present.state
+    for (const other of sandbox.containers.values())
+      if (other.config.name === config.name && other.state.phase === 'running')
+        throw new RuntimeError('CreateContainerError', `attempt ${other.config.attempt} still runs`)
+
+    const directory = attemptDirectory(sandbox.config.directory, config.name, config.attempt)
+    // A start that was broken off before it left a configuration left nothing that counts.
+    rmSync(directory.path, { recursive: true, force: true })
+    mkdirSync(directory.path, { recursive: true, mode: 0o700 })
+    const startedAtMs = this.#options.clock.now()
+    const state: ContainerState = {
+      id,
+      podUid: config.podUid,
+      name: config.name,
+      attempt: config.attempt,
+      phase: 'running',
+      startedAtMs,
+    }
+    const container: Container = { state, config, directory, process: undefined, keeper: undefined }
+    try {
+      const root = this.#makeRoot(sandbox, config, directory)
+      const env = containerEnvironment(config, id, root)
+      const cwd = workingDirectoryIn(root, config.workingDir)
+      const command = [...config.command, ...config.args]
+      const program = resolveProgram(command[0]!, { root, workingDirectory: cwd, path: env.PATH! })
+      writeWhole(directory.config, JSON.stringify({ config, startedAtMs }))
+      const prefix = privilegePrefix(config.securityContext, this.#host)
+      container.process = await ContainerProcess.start(
+        id,
+        directory,
+        this.#options.clock,
+        [...prefix, program, ...command.slice(1)],
+        { cwd, env },
+      )
+    } catch (cause) {
+      throw this.#failed(sandbox, container, cause)
+    }
+    sandbox.containers.set(id, container)
+    this.#follow(container)
+    return container.state
+  }
+
+  async stopContainer(id: string, graceMs: number): Promise<void> {
+    await this.#loaded
+    const container = this.#find(id)
+    if (container?.process === undefined) return
+    const signal = (container.config.stopSignal ?? 'SIGTERM') as NodeJS.Signals
+    await container.process.stop(signal, graceMs)
+    await container.keeper?.close()
+  }
+
+  async removeContainer(id: string): Promise<void> {
+    await this.stopContainer(id, 0)
+    const container = this.#find(id)
+    if (container === undefined) return
+    this.#sandboxes.get(container.config.podUid)?.containers.delete(id)
+    await container.keeper?.close()
+    await rm(container.directory.path, { recursive: true, force: true })
+  }
+
+  async exec(id: string, command: readonly string[], timeoutMs: number): Promise<ExecResult> {
+    await this.#loaded
+    const container = this.#find(id)
+    if (container?.process === undefined || container.state.phase !== 'running')
+      throw new RuntimeError('ExecError', `container ${id} is not running`)
+    const sandbox = this.#sandboxes.get(container.config.podUid)!
+    const root = containerRoot(sandbox.config.directory, container.config.name)
+    const env = containerEnvironment(container.config, id, root)
+    const cwd = workingDirectoryIn(root, container.config.workingDir)
+    const program = resolveProgram(command[0] ?? '', { root, workingDirectory: cwd, path: env.PATH! })
+    const all = [...privilegePrefix(container.config.securityContext, this.#host), program, ...command.slice(1)]
+    return runCommand(all[0]!, all.slice(1), { cwd, env, timeoutMs })
+  }
+
+  async list(): Promise<readonly SandboxState[]> {
+    await this.#loaded
+    return [...this.#sandboxes.values()].map((sandbox) => ({
+      podUid: sandbox.config.podUid,
+      podName: sandbox.config.podName,
+      podNamespace: sandbox.config.podNamespace,
+      ip: sandbox.config.ip,
+      containers: [...sandbox.containers.values()].map((container) => container.state),
+    }))
+  }
+
+  onChange(handler: (podUid: string) => void): () => void {
+    this.#handlers.add(handler)
+    return () => this.#handlers.delete(handler)
+  }
+
+  async *logs(id: string, options: LogOptions, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
+    await this.#loaded
+    const container = this.#find(id)
+    if (container === undefined) return
+    const { keeper } = container
+    yield* readLog(
+      {
+        log: container.directory.log,
+        isOpen: () => container.state.phase === 'running',
+        grown: (position, stop) => keeper?.grown(position, stop) ?? Promise.resolve(),
+      },
+      options,
+      signal,
+    )
+  }
+
+  async close(): Promise<void> {
+    await this.#loaded
+    this.#handlers.clear()
+    for (const { containers } of this.#sandboxes.values())
+      for (const container of containers.values()) {
+        container.process?.release()
+        await container.keeper?.close()
+      }
+  }
+
+  #find(id: string): Container | undefined {
+    return this.#sandboxes.get(id.slice(0, id.indexOf('.')))?.containers.get(id)
+  }
+
+  #makeRoot(sandbox: Sandbox, config: ContainerConfig, directory: AttemptDirectory): string {
+    const root = containerRoot(sandbox.config.directory, config.name)
+    makeContainerRoot(root, config.mounts)
+    placeTerminationMessage(root, config.terminationMessagePath, directory.terminationMessage)
+    const { runAsUser, runAsGroup } = config.securityContext
+    if (this.#host.uid === 0 && runAsUser !== undefined && runAsUser !== 0) {
+      chownSync(root, runAsUser, runAsGroup ?? 0)
+      chmodSync(directory.terminationMessage, 0o666)
+      // Another user must be able to walk to its own root and volumes; names still cannot be listed.
+      const own = [
+        dirname(root),
+        dirname(dirname(root)),
+        sandbox.config.directory,
+        join(sandbox.config.directory, 'volumes'),
+      ]
+      const above = [1, 2, 3, 4].map((level) => join(this.#options.directory, ...Array(level - 1).fill('..')))
+      for (const path of [directory.path, ...own, ...above])
+        if (statSync(path, { throwIfNoEntry: false })?.uid === 0) chmodSync(path, statSync(path).mode | 0o011)
+    }
+    return root
+  }
+
+  /** A container that never ran is an attempt all the same: it shows as ended with 128, and the next one backs off. */
+  #failed(sandbox: Sandbox, container: Container, cause: unknown): RuntimeError {
+    const error =
+      cause instanceof RuntimeError
+        ? cause
+        : new RuntimeError('StartError', cause instanceof Error ? cause.message : String(cause), { cause })
+    if (error.reason !== 'StartError') {
+      rmSync(container.directory.path, { recursive: true, force: true })
+      return error
+    }
+    const failure = {
+      finishedAtMs: this.#options.clock.now(),
+      exitCode: 128,
+      reason: 'StartError',
+      message: error.message,
+    }
+    container.state = { ...container.state, phase: 'exited', ...failure }
+    writeWhole(
+      container.directory.config,
+      JSON.stringify({ config: container.config, startedAtMs: container.state.startedAtMs }),
+    )
+    writeWhole(container.directory.failure, JSON.stringify(failure))
+    sandbox.containers.set(container.state.id, container)
+    return new RuntimeError('RunContainerError', error.message, { cause: error })
+  }
+
+  #follow(container: Container): void {
+    const keeper = new LogKeeper(container.directory.log, this.#options.clock, this.#options.logLimits ?? LOG_LIMITS)
+    container.keeper = keeper
+    void keeper.open()
+    void container.process?.exited.then(async (exit) => {
+      container.state = exitedState(container, exit)
+      await keeper.close()
+      container.process = undefined
+      for (const handler of this.#handlers) handler(container.config.podUid)
+    })
+  }
+
+  /** Finds everything again that an earlier agent left on disk. */
+  async #load(): Promise<void> {
+    for (const podUid of readdirSync(this.#options.directory)) {
+      const podDirectory = join(this.#options.directory, podUid)
+      const config = readJson<SandboxConfig>(join(podDirectory, 'sandbox.json'))
+      if (config === undefined) {
+        await rm(podDirectory, { recursive: true, force: true })
+        continue
+      }
+      const sandbox: Sandbox = { config, containers: new Map() }
+      this.#sandboxes.set(podUid, sandbox)
+      for (const name of listDirectory(join(podDirectory, 'containers')))
+        for (const attempt of listDirectory(join(podDirectory, 'containers', name)))
+          if (/^\d+$/.test(attempt)) await this.#loadContainer(sandbox, name, Number(attempt))
+    }
+    // What ended containers left behind outside their groups, if anything.
+    const ended = [...this.#sandboxes.values()].flatMap(({ containers }) =>
+      [...containers.values()].filter(({ state }) => state.phase === 'exited').map(({ state }) => state.id),
+    )
+    if (ended.length > 0) await killProcessesOf(new Set(ended))
+  }
+
+  async #loadContainer(sandbox: Sandbox, name: string, attempt: number): Promise<void> {
+    const { podUid, directory: podDirectory } = sandbox.config
+    const directory = attemptDirectory(podDirectory, name, attempt)
+    const id = containerId(podUid, name, attempt)
+    const saved = readJson<{ config: ContainerConfig; startedAtMs: number }>(directory.config)
+    if (saved === undefined) return rm(directory.path, { recursive: true, force: true })
+    const state: ContainerState = { id, podUid, name, attempt, phase: 'running', startedAtMs: saved.startedAtMs }
+    const container: Container = { state, config: saved.config, directory, process: undefined, keeper: undefined }
+    sandbox.containers.set(id, container)
+    const failure = readJson<Pick<ContainerState, 'finishedAtMs' | 'exitCode' | 'reason' | 'message'>>(
+      directory.failure,
+    )
+    if (failure !== undefined) {
+      container.state = { ...state, phase: 'exited', ...failure }
+      return
+    }
+    container.process = ContainerProcess.adopt(id, directory, this.#options.clock)
+    if (container.process !== undefined) {
+      this.#options.logger.info({ container: id }, 'adopted a running container')
+      return this.#follow(container)
+    }
+    const unknown: ContainerExit = { exitCode: 255, finishedAtMs: this.#options.clock.now(), known: false }
+    container.state = exitedState(container, readExit(directory) ?? unknown)
+  }
+}
+
+function exitedState(container: Container, exit: ContainerExit): ContainerState {
+  const message = terminationMessage(container.directory, container.config.terminationMessagePolicy, exit.exitCode)
+  return {
+    ...container.state,
+    phase: 'exited',
+    exitCode: exit.exitCode,
+    finishedAtMs: Math.max(exit.finishedAtMs, container.state.startedAtMs),
+    reason: exit.known ? (exit.exitCode === 0 ? 'Completed' : 'Error') : 'Unknown',
+    ...(message === '' ? {} : { message }),
+  }
+}
+
+function listDirectory(path: string): readonly string[] {
+  try {
+    return readdirSync(path)
+  } catch {
+    return []
+  }
+}
+
+function readJson<T>(file: string): T | undefined {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as T
+  } catch {
+    return undefined
+  }
+}
+
+function hostIdentity(): HostIdentity {
+  const setpriv = ['/usr/bin/setpriv', '/bin/setpriv'].find((path) => {
+    try {
+      accessSync(path, constants.X_OK)
+      return true
+    } catch {
+      return false
+    }
+  })
+  return { uid: process.getuid!(), gid: process.getgid!(), groups: process.getgroups!(), setpriv }
+}

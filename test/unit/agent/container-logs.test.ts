@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict'
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { eventually } from '../../harness/eventually.ts'
+import { container, endOf, logText, POD_UID, startRuntime } from './runtime-fixture.ts'
+
+const node = (script: string): string[] => ['node', '-e', script]
+
+test('tail, limit and the last line without a line feed', async (t) => {
+  const { runtime } = await startRuntime(t)
+  const { id } = await runtime.startContainer(container(node('process.stdout.write("one\\ntwo\\nthree\\nfour")')))
+  await endOf(runtime, id)
+  assert.equal(await logText(runtime, id), 'one\ntwo\nthree\nfour')
+  assert.equal(await logText(runtime, id, { tailLines: 2 }), 'three\nfour')
+  assert.equal(await logText(runtime, id, { tailLines: 0 }), '')
+  assert.equal(await logText(runtime, id, { tailLines: 99 }), 'one\ntwo\nthree\nfour')
+  assert.equal(await logText(runtime, id, { limitBytes: 5 }), 'one\nt')
+})
+
+test('since and timestamps follow the time the output was seen', async (t) => {
+  const { runtime, again } = await startRuntime(t)
+  const { id } = await runtime.startContainer(
+    container(node('console.log("early"); setTimeout(() => console.log("late"), 1200)')),
+  )
+  const began = Date.now()
+  await endOf(runtime, id)
+  for (const one of [runtime, again()]) {
+    const text = await logText(one, id, { timestamps: true })
+    const [early, late] = text
+      .split('\n')
+      .map((line) => ({ at: Date.parse(line.split(' ')[0]!), text: line.split(' ')[1] }))
+    assert.deepEqual([early!.text, late!.text], ['early', 'late'])
+    assert.ok(late!.at - early!.at >= 1000, text)
+    assert.ok(early!.at >= began - 1000, text)
+    assert.equal(await logText(one, id, { sinceMs: late!.at }), 'late\n')
+    assert.equal(await logText(one, id, { sinceMs: late!.at + 60_000 }), '')
+  }
+})
+
+test('follow ends with the container and misses nothing', async (t) => {
+  const { runtime } = await startRuntime(t)
+  const script = 'let i = 0; const t = setInterval(() => { console.log(i); if (++i === 100) clearInterval(t) }, 5)'
+  const { id } = await runtime.startContainer(container(node(script)))
+  const text = await logText(runtime, id, { follow: true })
+  assert.equal(text, Array.from({ length: 100 }, (_, i) => `${i}\n`).join(''))
+})
+
+test('follow ends when its reader leaves', async (t) => {
+  const { runtime } = await startRuntime(t)
+  const { id } = await runtime.startContainer(container(node('console.log("up"); setInterval(() => {}, 1000)')))
+  const abort = new AbortController()
+  const seen: string[] = []
+  for await (const part of runtime.logs(id, { follow: true, timestamps: false }, abort.signal)) {
+    seen.push(Buffer.from(part).toString())
+    setTimeout(() => abort.abort(), 50)
+  }
+  assert.deepEqual(seen, ['up\n'])
+})
+
+test('the oldest part of a long log gives its space back without stopping the writer', async (t) => {
+  const { runtime, directory } = await startRuntime(t, { bytesMax: 400_000, bytesStep: 100_000 })
+  // Every line is numbered, so a lost or doubled one shows.
+  const script = `
+    const fs = require('fs'); let i = 0
+    const t = setInterval(() => { for (let n = 0; n < 200; n++) fs.writeSync(1, String(i++).padStart(99, '.') + '\\n'); if (i >= 20000) { clearInterval(t) } }, 10)`
+  const { id } = await runtime.startContainer(container(node(script)))
+  await endOf(runtime, id)
+  const lines = (await logText(runtime, id))
+    .trimEnd()
+    .split('\n')
+    .map((line) => Number(line.replaceAll('.', '')))
+  assert.equal(lines.at(-1), 19_999)
+  for (let i = 1; i < lines.length; i++) assert.equal(lines[i], lines[i - 1]! + 1)
+  assert.ok(lines.length < 20_000 && lines.length >= 2_900, `${lines.length} lines are kept`)
+  const { blocks } = statSync(join(directory, POD_UID, 'containers/c/0/log'))
+  await eventually(() => (blocks * 512 <= 500_000 ? true : undefined), 1_000, `${blocks * 512} bytes on disk`)
+  assert.equal((await logText(runtime, id, { tailLines: 10_000 })).length, lines.length * 100)
+})
