@@ -1,0 +1,56 @@
+/**
+ * Writes the schema tables of `src/api/schema/` from the structure of the Kubernetes API level that ../shared/kubernetes
+ * holds: `npm run generate`. The form is compact, so that all of it loads in a few milliseconds: see `schema-table.ts`.
+ */
+import { readFileSync, writeFileSync } from 'node:fs'
+
+interface Source {
+  readonly type?: string
+  readonly format?: string
+  readonly $ref?: string
+  readonly properties?: Readonly<Record<string, Source>>
+  readonly additionalProperties?: Source
+  readonly items?: Source
+  readonly required?: readonly string[]
+  readonly [extension: `x-kubernetes-${string}`]: unknown
+}
+
+const folder = process.argv[2] ?? '../shared/kubernetes'
+const definitions: Readonly<Record<string, Source>> = JSON.parse(
+  readFileSync(`${folder}/definitions-1.36.json`, 'utf8'),
+)
+
+/** Alpha and beta versions are left out until a definition needs one. */
+const LEFT_OUT = /\.v\d+(alpha|beta)\d+\./
+
+const SHORT: Readonly<Record<string, string>> = {
+  'x-kubernetes-patch-merge-key': 'mk',
+  'x-kubernetes-patch-strategy': 'ps',
+  'x-kubernetes-list-type': 'lt',
+  'x-kubernetes-list-map-keys': 'lk',
+  'x-kubernetes-map-type': 'mt',
+}
+
+function compact(source: Source): Record<string, unknown> {
+  const out: Record<string, unknown> = {}
+  if (source.$ref !== undefined) out.r = source.$ref.replace('#/definitions/', '')
+  if (source.type !== undefined && source.properties === undefined) out.t = source.type
+  if (source.format !== undefined) out.f = source.format
+  if (source.properties !== undefined)
+    out.p = Object.fromEntries(Object.entries(source.properties).map(([name, value]) => [name, compact(value)]))
+  if (source.additionalProperties !== undefined) out.a = compact(source.additionalProperties)
+  if (source.items !== undefined) out.i = compact(source.items)
+  if (source.required !== undefined) out.q = source.required
+  for (const [long, short] of Object.entries(SHORT)) {
+    const value = source[long as `x-kubernetes-${string}`]
+    if (value !== undefined) out[short] = value
+  }
+  return out
+}
+
+const lines = Object.keys(definitions)
+  .filter((name) => !LEFT_OUT.test(name))
+  .sort()
+  .map((name) => `${JSON.stringify(name)}:${JSON.stringify(compact(definitions[name]!))}`)
+writeFileSync('src/api/schema/definitions.json', `{\n${lines.join(',\n')}\n}\n`)
+console.log(`${lines.length} definitions in src/api/schema/definitions.json`)
