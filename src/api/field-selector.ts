@@ -4,6 +4,11 @@ export interface FieldRequirement {
   readonly value: string
 }
 
+/** Requirements that all have to hold; none for the empty selector. */
+export interface FieldMatcher {
+  readonly requirements: readonly FieldRequirement[]
+}
+
 /** A field selector's text that cannot be read. */
 export class FieldSelectorError extends Error {
   constructor(message: string) {
@@ -35,10 +40,11 @@ function unescapeValue(value: string): string {
 }
 
 /** Reads `status.phase=Running,metadata.name!=x`; values may escape `\,`, `\=` and `\\`. Throws FieldSelectorError. */
-export function parseFieldSelector(text: string): readonly FieldRequirement[] {
-  return splitTerms(text).map((term) => {
+export function parseFieldSelector(text: string): FieldMatcher {
+  const requirements = splitTerms(text).map((term): FieldRequirement => {
     const match = /^((?:[^=!\\]|\\.)+)(!=|==|=)(.*)$/s.exec(term)
     if (match === null) throw new FieldSelectorError(`invalid selector: '${text}'; can't understand '${term}'`)
     return { field: match[1]!.trim(), operator: match[2] === '!=' ? '!=' : '=', value: unescapeValue(match[3]!) }
   })
+  return { requirements }
 }

@@ -6,26 +6,58 @@ export class JsonError extends Error {
   }
 }
 
+export interface ParsedJson {
+  readonly value: unknown
+  /** Paths (`spec.replicas`, `items[0].name`) of keys that stood twice in one object; the last one won. */
+  readonly duplicates: readonly string[]
+}
+
+/** Every recursive walk over a parsed value stays far from the end of the stack with this. */
 const DEPTH_MAX = 1_000
 /** Runs of 16 digits or more may be integers that a double cannot hold. */
 const LONG_DIGITS = /\d{16}/
-const RISKY_KEY = /"(?:__proto__|\\u005f)/i
 
-/** Refuses deep nesting by counting brackets, before a recursive parser could meet it. */
-function checkDepth(text: string): void {
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+
+/** Counts the members (`key: value`) of all objects; refuses deep nesting before anything recursive could meet it. */
+function countMembers(text: string): number {
   let depth = 0
-  let inString = false
+  let members = 0
   for (let i = 0; i < text.length; i++) {
     const c = text.charCodeAt(i)
-    if (inString) {
-      if (c === 0x5c) i += 1
-      else if (c === 0x22) inString = false
-    } else if (c === 0x22) inString = true
+    if (c === QUOTE) {
+      i = endOfString(text, i)
+    } else if (c === 0x3a) members += 1
     else if (c === 0x7b || c === 0x5b) {
       depth += 1
       if (depth > DEPTH_MAX) throw new JsonError(`exceeded max depth of ${DEPTH_MAX}`)
     } else if (c === 0x7d || c === 0x5d) depth -= 1
   }
+  return members
+}
+
+/** The index of the quote that ends the string starting at `start`, or the text's length. */
+function endOfString(text: string, start: number): number {
+  let end = text.indexOf('"', start + 1)
+  while (end >= 0) {
+    let backslashes = 0
+    while (text.charCodeAt(end - 1 - backslashes) === BACKSLASH) backslashes += 1
+    if (backslashes % 2 === 0) return end
+    end = text.indexOf('"', end + 1)
+  }
+  return text.length
+}
+
+function countKeys(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0
+  let count = 0
+  if (Array.isArray(value)) {
+    for (const item of value) count += countKeys(item)
+    return count
+  }
+  for (const key of Object.keys(value)) count += 1 + countKeys((value as Readonly<Record<string, unknown>>)[key])
+  return count
 }
 
 type Reviver = (this: unknown, key: string, value: unknown, context: { readonly source?: string }) => unknown
@@ -39,60 +71,75 @@ const keepIntegers: Reviver = (_, value, context) =>
     ? (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON(context.source)
     : value
 
+const decoder = new TextDecoder()
+
 /**
- * Parses JSON. `JSON.parse` makes `__proto__` a plain own property already; integers beyond 2^53 survive a round trip;
- * nesting is bounded. Throws JsonError.
+ * Parses JSON. `__proto__` and `constructor` are plain own properties; integers beyond 2^53 come out as raw JSON (see
+ * `isRawInteger`) and survive a round trip byte for byte; nesting is bounded. Throws JsonError. Cost: `JSON.parse`, one
+ * scan of the text and one of the value; paths of duplicates are searched only when the two scans disagree.
  */
-export function parseJson(bytes: Uint8Array | string): unknown {
-  const text = typeof bytes === 'string' ? bytes : new TextDecoder().decode(bytes)
-  checkDepth(text)
+export function parseJson(bytes: Uint8Array | string): ParsedJson {
+  const text = typeof bytes === 'string' ? bytes : decoder.decode(bytes)
+  const members = countMembers(text)
   try {
-    return LONG_DIGITS.test(text) && !RISKY_KEY.test(text) ? JSON.parse(text, keepIntegers as never) : JSON.parse(text)
+    const plain: unknown = JSON.parse(text)
+    const duplicates = members === countKeys(plain) ? [] : duplicateKeys(text)
+    // `never`: the library's type of a reviver lacks the third argument.
+    return { value: LONG_DIGITS.test(text) ? JSON.parse(text, keepIntegers as never) : plain, duplicates }
   } catch (cause) {
     throw new JsonError(cause instanceof Error ? cause.message : String(cause), { cause })
   }
 }
 
-/** The paths (`spec.replicas`, `items[0].name`) of keys that stand twice in one object. The text must be good JSON. */
-export function duplicateKeys(text: string): readonly string[] {
-  const found: string[] = []
-  interface Frame {
-    readonly keys: Set<string> | undefined
-    readonly path: string
-    index: number
-    key: string
-  }
+/** What `parseJson` keeps an integer beyond 2^53 as. */
+export function isRawInteger(value: unknown): value is { readonly rawJSON: string } {
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === null && 'rawJSON' in value
+}
+
+/** The text of a JSON value, with the integers that `parseJson` kept as they were written. */
+export function stringifyJson(value: unknown): string {
+  return JSON.stringify(value)
+}
+
+interface Frame {
+  readonly keys: Set<string> | undefined
+  readonly path: string
+  index: number
+  key: string
+}
+
+function pathIn(frame: Frame | undefined): string {
+  if (frame === undefined) return ''
+  if (frame.keys === undefined) return `${frame.path}[${frame.index}]`
+  return frame.path === '' ? frame.key : `${frame.path}.${frame.key}`
+}
+
+/** Where keys stand twice in one object. The text must be good JSON. */
+function duplicateKeys(text: string): readonly string[] {
+  const found = new Set<string>()
   const stack: Frame[] = []
-  const here = (): string => {
-    const top = stack.at(-1)
-    if (top === undefined) return ''
-    if (top.keys === undefined) return `${top.path}[${top.index}]`
-    return top.path === '' ? top.key : `${top.path}.${top.key}`
-  }
   let expectKey = false
   for (let i = 0; i < text.length; i++) {
     const c = text[i]
+    const top = stack.at(-1)
     if (c === '"') {
       const start = i
-      for (i += 1; text[i] !== '"'; i++) if (text[i] === '\\') i += 1
-      const top = stack.at(-1)
+      i = endOfString(text, i)
       if (!expectKey || top?.keys === undefined) continue
-      const key = JSON.parse(text.slice(start, i + 1)) as string
-      top.key = key
-      if (top.keys.has(key)) found.push(here())
-      top.keys.add(key)
+      top.key = JSON.parse(text.slice(start, i + 1)) as string
+      if (top.keys.has(top.key)) found.add(pathIn(top))
+      top.keys.add(top.key)
       expectKey = false
     } else if (c === '{' || c === '[') {
-      stack.push({ keys: c === '{' ? new Set() : undefined, path: here(), index: 0, key: '' })
+      stack.push({ keys: c === '{' ? new Set() : undefined, path: pathIn(top), index: 0, key: '' })
       expectKey = c === '{'
     } else if (c === '}' || c === ']') {
       stack.pop()
       expectKey = false
-    } else if (c === ',') {
-      const top = stack.at(-1)!
+    } else if (c === ',' && top !== undefined) {
       if (top.keys === undefined) top.index += 1
       else expectKey = true
     }
   }
-  return found
+  return [...found]
 }

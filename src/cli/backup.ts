@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { isAlive } from '../base/process-identity.ts'
 import { backupStore, restoreStore } from '../controlplane/store/backup.ts'
+import { StoreError } from '../controlplane/store/store.ts'
 import { type ClusterSelection, dataDirectory } from './data-directory.ts'
 import { readRunState } from './up/run-state.ts'
 import { UserError } from './user-error.ts'
@@ -11,12 +12,16 @@ export function storeFile(dataDir: string): string {
   return join(dataDir, 'store', 'wherry.db')
 }
 
+function asUserError(error: unknown): never {
+  throw error instanceof StoreError ? new UserError(error.message, undefined, { cause: error }) : error
+}
+
 /** `wherry backup FILE`. */
 export async function backup(file: string, selection: ClusterSelection): Promise<void> {
   const path = storeFile(dataDirectory(selection))
   if (!existsSync(path))
     throw new UserError(`there is no store at ${path}`, 'give the cluster with --name or --data-dir')
-  await backupStore(path, resolve(file))
+  await backupStore(path, resolve(file)).catch(asUserError)
   process.stdout.write(`${resolve(file)}\n`)
 }
 
@@ -27,6 +32,6 @@ export async function restore(file: string, options: ClusterSelection & { readon
   if (state !== undefined && isAlive(state.supervisor)) {
     throw new UserError('the cluster is running', 'stop it with Ctrl-C first, then restore')
   }
-  await restoreStore(resolve(file), storeFile(dataDir), { force: options.force === true })
+  await restoreStore(resolve(file), storeFile(dataDir), { force: options.force === true }).catch(asUserError)
   process.stdout.write(`Restored ${resolve(file)}; start the cluster with: wherry up\n`)
 }

@@ -1,0 +1,13 @@
+import { isPlainObject, setOwn } from './plain-object.ts'
+
+/** JSON merge patch (RFC 7386): objects merge, null removes, everything else replaces. The input is not changed. */
+export function applyMergePatch(document: unknown, patch: unknown): unknown {
+  if (!isPlainObject(patch)) return patch
+  const result: Record<string, unknown> = {}
+  if (isPlainObject(document)) for (const [key, value] of Object.entries(document)) setOwn(result, key, value)
+  for (const [key, value] of Object.entries(patch)) {
+    if (value === null) delete result[key]
+    else setOwn(result, key, applyMergePatch(Object.hasOwn(result, key) ? result[key] : undefined, value))
+  }
+  return result
+}
