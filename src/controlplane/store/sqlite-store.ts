@@ -73,6 +73,9 @@ class SqliteStore implements Store {
       since: prepare(
         'SELECT key, revision, created, value FROM entries WHERE revision >= ? AND key >= ? AND key < ? ORDER BY revision, key',
       ),
+      range: prepare(
+        'SELECT key, revision, created, value FROM entries WHERE key >= ? AND key < ? AND revision <= ? ORDER BY key, revision',
+      ),
       mark: prepare(
         'INSERT INTO marks (name, revision) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET revision = excluded.revision',
       ),
