@@ -1,0 +1,90 @@
+import type { ResourceDefinition } from '../../api/definition.ts'
+
+/** What a request is about, read from its method and path alone. */
+export type RequestInfo =
+  | {
+      readonly kind: 'resource'
+      readonly verb: string
+      readonly group: string
+      readonly version: string
+      readonly resource: string
+      readonly subresource: string
+      readonly namespace: string
+      readonly name: string
+    }
+  | { readonly kind: 'path'; readonly verb: string; readonly path: string }
+
+export type ResourceInfo = Extract<RequestInfo, { kind: 'resource' }>
+
+const VERBS: Readonly<Record<string, readonly [one: string, many: string]>> = {
+  GET: ['get', 'list'],
+  HEAD: ['get', 'list'],
+  POST: ['create', 'create'],
+  PUT: ['update', 'update'],
+  PATCH: ['patch', 'patch'],
+  DELETE: ['delete', 'deletecollection'],
+}
+
+/** The decoded segments of a path; undefined for anything that two readers could read in two ways. */
+function segmentsOf(path: string): readonly string[] | undefined {
+  if (!path.startsWith('/')) return undefined
+  const raw = path.slice(1).split('/')
+  if (raw.at(-1) === '') raw.pop()
+  const segments: string[] = []
+  for (const part of raw) {
+    let segment: string
+    try {
+      segment = decodeURIComponent(part)
+    } catch {
+      return undefined
+    }
+    if (segment === '' || segment === '.' || segment === '..' || /[/\\\0]/.test(segment)) return undefined
+    segments.push(segment)
+  }
+  return segments
+}
+
+/** True when a namespaced path may name this resource; asked of the definitions, so that `/namespaces/x/pods` is told from `/namespaces/x/status`. */
+export type IsNamespaced = (group: string, version: string, resource: string) => boolean
+
+/**
+ * Reads `/api/v1/…` and `/apis/<group>/<version>/…`. Everything else, and every path with empty, dotted or slash-hiding
+ * segments, is a plain path.
+ */
+export function requestInfo(method: string, path: string, isWatch: boolean, isNamespaced: IsNamespaced): RequestInfo {
+  const plain: RequestInfo = { kind: 'path', verb: method.toLowerCase(), path }
+  const segments = segmentsOf(path)
+  if (segments === undefined) return plain
+  const core = segments[0] === 'api'
+  if (!core && segments[0] !== 'apis') return plain
+  const [group, version] = core ? ['', segments[1]] : [segments[1], segments[2]]
+  let rest = segments.slice(core ? 2 : 3)
+  if (group === undefined || version === undefined || rest.length === 0) return plain
+  let namespace = ''
+  if (rest[0] === 'namespaces' && rest.length >= 3 && isNamespaced(group, version, rest[2]!)) {
+    namespace = rest[1]!
+    rest = rest.slice(2)
+  }
+  const [resource, name = '', subresource = '', ...more] = rest
+  if (more.length > 0) return plain
+  const verbs = VERBS[method]
+  if (verbs === undefined) return plain
+  const verb = name === '' ? verbs[1] : verbs[0]
+  const watching = isWatch && (verb === 'list' || (verb === 'get' && subresource === ''))
+  return {
+    kind: 'resource',
+    verb: watching ? 'watch' : verb,
+    group,
+    version,
+    resource: resource!,
+    subresource,
+    namespace,
+    name,
+  }
+}
+
+/** `/registry/pods/ns/name`, or the prefix of a namespace or of all objects. */
+export function storageKey(definition: ResourceDefinition, namespace: string, name: string): string {
+  const base = definition.namespaced ? `${definition.storagePrefix}/${namespace}` : definition.storagePrefix
+  return `${base}/${name}`
+}
