@@ -31,20 +31,28 @@ export class StatusError extends Error {
   readonly reason: StatusReason
   readonly code: number
   readonly details: Status['details'] | undefined
+  readonly metadata: Status['metadata']
 
-  constructor(reason: StatusReason, message: string, details?: Status['details'], code?: number) {
+  constructor(
+    reason: StatusReason,
+    message: string,
+    details?: Status['details'],
+    code?: number,
+    metadata: Status['metadata'] = {},
+  ) {
     super(message)
     this.name = 'StatusError'
     this.reason = reason
     this.code = code ?? CODES[reason]
     this.details = details
+    this.metadata = metadata
   }
 
   toStatus(): Status {
     return {
       kind: 'Status',
       apiVersion: 'v1',
-      metadata: {},
+      metadata: this.metadata,
       status: 'Failure',
       message: this.message,
       reason: this.reason,

@@ -131,7 +131,7 @@ export class ClusterCache {
     const byPrefix = new Map<string, CachedObject[]>([...this.#caches.keys()].map((prefix) => [prefix, []]))
     for (const item of items) {
       const prefix = this.#prefixOf(item.key)
-      if (prefix !== undefined) byPrefix.get(prefix)!.push(this.#decode(item))
+      if (prefix !== undefined) byPrefix.get(prefix)!.push(this.decodeStored(item))
     }
     for (const [prefix, objects] of byPrefix) this.#caches.get(prefix)!.fill(objects, revision)
     this.#advance(revision)
@@ -164,7 +164,7 @@ export class ClusterCache {
       const cache = this.#caches.get(prefix)!
       const previous = cache.get(event.key)
       if (event.type === 'put')
-        cache.apply(new CachedEvent(previous === undefined ? 'ADDED' : 'MODIFIED', this.#decode(event), previous))
+        cache.apply(new CachedEvent(previous === undefined ? 'ADDED' : 'MODIFIED', this.decodeStored(event), previous))
       else if (previous !== undefined) {
         // A deletion is told with the object's last state and the revision of its end.
         const last = new CachedObject(
@@ -187,7 +187,8 @@ export class ClusterCache {
     for (const { resolve } of ready) resolve()
   }
 
-  #decode({ key, value, modRevision }: Pick<KeyValue, 'key' | 'value' | 'modRevision'>): CachedObject {
+  /** An entry of the store as an object; not copied when this server wrote it. */
+  decodeStored({ key, value, modRevision }: Pick<KeyValue, 'key' | 'value' | 'modRevision'>): CachedObject {
     const known = this.#written.get(value)
     if (known !== undefined) return new CachedObject(key, withResourceVersion(known, modRevision), modRevision)
     const plain = this.#options.transform?.fromStorage(key, value) ?? value

@@ -1,0 +1,232 @@
+import type { ResourceDefinition } from '../../api/definition.ts'
+import type { Draft, KubeObject } from '../../api/object.ts'
+import { decodeObject } from '../../api/schema/decode.ts'
+import { conflictError, notFoundError, StatusError } from '../../api/status-error.ts'
+import type { Clock } from '../../base/clock.ts'
+import type { Revision, Store } from '../store/store.ts'
+import { StoreError } from '../store/store.ts'
+import type { AdmissionEffect, AdmissionPlugin, AdmissionRequest } from './admission.ts'
+import { CachedObject, withResourceVersion } from './cache/cached-object.ts'
+import type { ClusterCache } from './cache/cluster-cache.ts'
+import type { ResourceCache } from './cache/resource-cache.ts'
+import type { ValueTransformer } from './edge/encryption.ts'
+import { storageKey } from './request-info.ts'
+
+export interface RegistryOptions {
+  readonly store: Store
+  readonly cache: ClusterCache
+  readonly transform: ValueTransformer | undefined
+  readonly admission: readonly AdmissionPlugin[]
+  readonly clock: Clock
+}
+
+const MODIFIED = 'the object has been modified; please apply your changes to the latest version and try again'
+const RETRIES_MAX = 10
+
+/** What the store's refusal means to a client. */
+function storeStatus(error: unknown): unknown {
+  if (!(error instanceof StoreError)) return error
+  if (error.code === 'full')
+    return new StatusError('InsufficientStorage', `${error.message}; reads and deletions still work`)
+  return new StatusError('ServiceUnavailable', error.message)
+}
+
+/**
+ * Objects of every kind over the store and its cache: read fresh, write by compare-and-swap. Knows nothing of HTTP;
+ * the verbs decide what to write.
+ */
+export class Registry {
+  readonly #options: RegistryOptions
+
+  constructor(options: RegistryOptions) {
+    this.#options = options
+  }
+
+  get clock(): Clock {
+    return this.#options.clock
+  }
+
+  cacheOf(definition: ResourceDefinition): ResourceCache {
+    return this.#options.cache.of(definition.storagePrefix)
+  }
+
+  get cache(): ClusterCache {
+    return this.#options.cache
+  }
+
+  get store(): Store {
+    return this.#options.store
+  }
+
+  /** The newest version of an object, as stored. */
+  async find(definition: ResourceDefinition, namespace: string, name: string): Promise<CachedObject | undefined> {
+    await this.#options.cache.fresh()
+    return this.cacheOf(definition).get(storageKey(definition, namespace, name))
+  }
+
+  /** Like `find`, but an absent object is a NotFound error. */
+  async get(definition: ResourceDefinition, namespace: string, name: string): Promise<CachedObject> {
+    const found = await this.find(definition, namespace, name)
+    if (found === undefined) throw notFoundError(definition, name)
+    return found
+  }
+
+  /** The form a definition serves of what is stored: the same, unless another one's form is stored. */
+  served(definition: ResourceDefinition, stored: CachedObject): CachedObject {
+    if (definition.storage === undefined) return stored
+    return new CachedObject(stored.key, definition.storage.fromStorage(stored.object), stored.revision)
+  }
+
+  /** Runs the admission plugins; the effects are settled by `write`. */
+  async admit(request: AdmissionRequest): Promise<readonly AdmissionEffect[]> {
+    const effects: AdmissionEffect[] = []
+    try {
+      for (const plugin of this.#options.admission) {
+        const effect = await plugin.admit(request)
+        if (effect !== undefined) effects.push(effect)
+      }
+    } catch (error) {
+      for (const effect of effects) effect.settle('abandoned')
+      throw error
+    }
+    return effects
+  }
+
+  /**
+   * Writes an object if its key stands at `expected` (0n: is free); resolves to undefined when it does not. With
+   * `dryRun` nothing is written and the object comes back as it would have been.
+   */
+  async write(
+    definition: ResourceDefinition,
+    object: KubeObject,
+    expected: Revision,
+    effects: readonly AdmissionEffect[],
+    dryRun: boolean,
+  ): Promise<CachedObject | undefined> {
+    const { store, cache, transform } = this.#options
+    const { namespace = '', name = '' } = object.metadata ?? {}
+    const key = storageKey(definition, namespace, name)
+    let outcome: 'committed' | 'abandoned' = 'abandoned'
+    try {
+      const { resourceVersion: _, ...metadata } = object.metadata ?? {}
+      const stored = { ...(definition.storage?.toStorage(object) ?? object), metadata }
+      if (dryRun) return new CachedObject(key, withResourceVersion(stored, expected), expected)
+      const plain = Buffer.from(JSON.stringify(stored))
+      const bytes = transform?.toStorage(key, plain) ?? plain
+      cache.announce(bytes, stored)
+      const { ok, revision } = await store.commit({
+        expect: [{ key, modRevision: expected }],
+        puts: [{ key, value: bytes }],
+        deletes: [],
+      })
+      if (!ok) return undefined
+      outcome = 'committed'
+      await cache.reach(revision)
+      const cached = this.cacheOf(definition).get(key)
+      // The cache's own copy carries the shared encoding; somebody may have written again already.
+      return cached?.revision === revision
+        ? cached
+        : new CachedObject(key, withResourceVersion(stored, revision), revision)
+    } catch (error) {
+      throw storeStatus(error)
+    } finally {
+      for (const effect of effects) effect.settle(outcome)
+    }
+  }
+
+  /** Removes an object that stands at this version; false when it has changed. */
+  async remove(stored: CachedObject, effects: readonly AdmissionEffect[], dryRun: boolean): Promise<boolean> {
+    let outcome: 'committed' | 'abandoned' = 'abandoned'
+    try {
+      if (dryRun) return true
+      const { store, cache } = this.#options
+      const { ok, revision } = await store.commit({
+        expect: [{ key: stored.key, modRevision: stored.revision }],
+        puts: [],
+        deletes: [stored.key],
+      })
+      if (!ok) return false
+      outcome = 'committed'
+      await cache.reach(revision)
+      return true
+    } catch (error) {
+      throw storeStatus(error)
+    } finally {
+      for (const effect of effects) effect.settle(outcome)
+    }
+  }
+
+  /**
+   * Changes a stored object by a function of its newest version, again if another writer was faster. `change` returns
+   * the new object, or undefined to leave all as it is.
+   */
+  async modify(
+    definition: ResourceDefinition,
+    namespace: string,
+    name: string,
+    change: (current: KubeObject) => KubeObject | undefined,
+    dryRun = false,
+  ): Promise<CachedObject> {
+    for (let i = 0; i < RETRIES_MAX; i++) {
+      const current = await this.get(definition, namespace, name)
+      const next = change(current.object)
+      if (next === undefined) return current
+      const written = await this.write(definition, next, current.revision, [], dryRun)
+      if (written !== undefined) return written
+    }
+    throw conflictError(definition, name, MODIFIED)
+  }
+}
+
+export function modifiedError(definition: ResourceDefinition, name: string): StatusError {
+  return conflictError(definition, name, MODIFIED)
+}
+
+export type FieldValidation = 'Strict' | 'Warn' | 'Ignore'
+
+export interface DecodedBody {
+  readonly draft: Draft<KubeObject>
+  readonly warnings: readonly string[]
+}
+
+/** Decodes a request's object: kind and version must be the definition's, unknown and doubled fields as asked. */
+export function decodeBody(
+  definition: ResourceDefinition,
+  body: unknown,
+  duplicates: readonly string[],
+  validation: FieldValidation,
+): DecodedBody {
+  const given = body as { readonly apiVersion?: unknown; readonly kind?: unknown } | null
+  const apiVersion = definition.group === '' ? definition.version : `${definition.group}/${definition.version}`
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw new StatusError(
+      'BadRequest',
+      'the object provided is unrecognized (must be of type map): the body is no JSON object',
+    )
+  }
+  if (
+    (given.kind !== undefined && given.kind !== definition.kind) ||
+    (given.apiVersion !== undefined && given.apiVersion !== apiVersion)
+  ) {
+    const want = `${definition.kind} (${apiVersion})`
+    throw new StatusError(
+      'BadRequest',
+      `the object provided is a ${String(given.kind)} (${String(given.apiVersion)}), but this path takes a ${want}`,
+    )
+  }
+  const { object, unknownFields } = decodeObject(definition.schema, body)
+  const findings = [
+    ...unknownFields.map((path) => `unknown field "${path}"`),
+    ...duplicates.map((path) => `duplicate field "${path}"`),
+  ]
+  if (findings.length > 0 && validation === 'Strict') {
+    throw new StatusError(
+      'BadRequest',
+      `${definition.kind} in version "${definition.version}" cannot be handled as a ${definition.kind}: strict decoding error: ${findings.join(', ')}`,
+    )
+  }
+  object.apiVersion = apiVersion
+  object.kind = definition.kind
+  object.metadata ??= {}
+  return { draft: object, warnings: validation === 'Warn' ? findings : [] }
+}
