@@ -15,6 +15,18 @@ interface Source {
   readonly [extension: `x-kubernetes-${string}`]: unknown
 }
 
+interface GroupVersionKind {
+  readonly group: string
+  readonly version: string
+  readonly kind: string
+}
+
+interface Resource extends GroupVersionKind {
+  readonly resource: string
+  readonly namespaced: boolean
+  readonly verbs: readonly string[]
+}
+
 const folder = process.argv[2] ?? '../shared/kubernetes'
 const definitions: Readonly<Record<string, Source>> = JSON.parse(
   readFileSync(`${folder}/definitions-1.36.json`, 'utf8'),
@@ -45,12 +57,27 @@ function compact(source: Source): Record<string, unknown> {
     const value = source[long as `x-kubernetes-${string}`]
     if (value !== undefined) out[short] = value
   }
+  const kinds = source['x-kubernetes-group-version-kind'] as readonly GroupVersionKind[] | undefined
+  if (kinds !== undefined) out.g = kinds.map(({ group, version, kind }) => [group, version, kind])
   return out
 }
 
-const lines = Object.keys(definitions)
-  .filter((name) => !LEFT_OUT.test(name))
-  .sort()
-  .map((name) => `${JSON.stringify(name)}:${JSON.stringify(compact(definitions[name]!))}`)
-writeFileSync('src/api/schema/definitions.json', `{\n${lines.join(',\n')}\n}\n`)
-console.log(`${lines.length} definitions in src/api/schema/definitions.json`)
+function writeTable(file: string, names: readonly string[], value: (name: string) => unknown): void {
+  const lines = names.toSorted().map((name) => `${JSON.stringify(name)}:${JSON.stringify(value(name))}`)
+  writeFileSync(`src/api/schema/${file}`, `{\n${lines.join(',\n')}\n}\n`)
+  console.log(`${lines.length} entries in src/api/schema/${file}`)
+}
+
+const kept = Object.keys(definitions).filter((name) => !LEFT_OUT.test(name))
+writeTable('definitions.json', kept, (name) => compact(definitions[name]!))
+
+const resources: readonly Resource[] = JSON.parse(readFileSync(`${folder}/resources-1.36.json`, 'utf8'))
+const byPath = new Map(
+  resources
+    .filter(({ version }) => /^v\d+$/.test(version))
+    .map((r) => [
+      `${r.group === '' ? '' : `${r.group}/`}${r.version}/${r.resource}`,
+      [r.kind, r.namespaced, r.verbs] as const,
+    ]),
+)
+writeTable('resources.json', [...byPath.keys()], (path) => byPath.get(path))

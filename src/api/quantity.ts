@@ -4,14 +4,20 @@ export interface Quantity {
   readonly format: 'BinarySI' | 'DecimalSI' | 'DecimalExponent'
 }
 
+/** Text that is no quantity, in Kubernetes' words. */
 export class QuantityError extends Error {
   constructor(text: string) {
-    super(`quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'`)
+    const formed = /^[+-]?[0-9.]+[eEinumkKMGTP]*[-+]?[0-9]*$/.test(text.slice(0, LENGTH_MAX + 1))
+    super(
+      formed
+        ? "unable to parse quantity's suffix"
+        : "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
+    )
     this.name = 'QuantityError'
-    this.cause = text
   }
 }
 
+const LENGTH_MAX = 64
 const NANO = 1_000_000_000n
 /** Kubernetes keeps no more than 2^63-1 of the smallest unit it can show. */
 const NANO_MAX = ((1n << 63n) - 1n) * NANO
@@ -66,7 +72,7 @@ function parse(text: string): Quantity {
 export function parseQuantity(text: string): Quantity {
   const known = cache.get(text)
   if (known !== undefined) return known
-  if (text.length > 64) throw new QuantityError(text)
+  if (text.length > LENGTH_MAX) throw new QuantityError(text)
   const quantity = parse(text)
   if (cache.size >= CACHE_MAX) cache.clear()
   cache.set(text, quantity)

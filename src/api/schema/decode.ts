@@ -1,203 +1,206 @@
+import { isRawInteger } from '../json.ts'
 import type { Draft, KubeObject } from '../object.ts'
 import { canonicalQuantity } from '../quantity.ts'
 import { StatusError } from '../status-error.ts'
+import { canonicalTimestamp } from '../timestamp.ts'
+import { goFieldOf, goTypeOf } from './go-type.ts'
 import { type SchemaNode, schemaOf } from './schema-table.ts'
 
 export interface Decoded {
   /** A new, writable object that shares nothing with the input. */
   readonly object: Draft<KubeObject>
-  /** Paths of fields the schema does not know; they are left out of the object. */
+  /** Paths (`spec.containers[0].foo`) of the first hundred fields that the schema does not know; all are left out. */
   readonly unknownFields: readonly string[]
 }
 
+/** Where the walk stands: keys and indexes from the root; entries past the current depth are left over. */
 interface Walk {
-  readonly kind: string
-  readonly version: string
+  readonly path: (string | number)[]
   readonly unknown: string[]
 }
 
-const GO_NAMES: Readonly<Record<string, string>> = {
-  array: 'array',
-  object: 'object',
-  string: 'string',
-  number: 'number',
-  boolean: 'bool',
-}
+const UNKNOWN_MAX = 100
 
-function jsonType(value: unknown): string {
-  if (Array.isArray(value)) return 'array'
-  return value !== null && typeof value === 'object' && !isRawInteger(value)
-    ? 'object'
-    : typeof value === 'object'
-      ? 'number'
-      : typeof value
-}
+class WrongTypeError extends Error {
+  readonly node: SchemaNode
+  readonly depth: number
+  readonly value: unknown
 
-/** What `parseJson` keeps an integer beyond 2^53 as. */
-function isRawInteger(value: unknown): value is { readonly rawJSON: string } {
-  return typeof value === 'object' && value !== null && 'rawJSON' in value && Object.getPrototypeOf(value) === null
-}
-
-function goType(node: SchemaNode): string {
-  if (node.type === 'integer') return node.format ?? 'int64'
-  if (node.type === 'boolean') return 'bool'
-  if (node.type === 'map') return 'map[string]string'
-  if (node.type === 'number') return 'float64'
-  return node.name === undefined ? node.type : node.name.slice(node.name.lastIndexOf('.') + 1)
-}
-
-function wrongType(walk: Walk, node: SchemaNode, owner: string, path: string, value: unknown): StatusError {
-  const where = path === '' ? '' : `struct field ${owner}.${path} of type `
-  return badDecode(
-    walk,
-    `json: cannot unmarshal ${GO_NAMES[jsonType(value)] ?? jsonType(value)} into Go ${where === '' ? 'value of type ' : where}${goType(node)}`,
-  )
-}
-
-function badDecode(walk: Walk, why: string): StatusError {
-  return new StatusError(
-    'BadRequest',
-    `${walk.kind} in version "${walk.version}" cannot be handled as a ${walk.kind}: ${why}`,
-  )
-}
-
-const RFC3339 = /^(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)$/
-
-/** Kubernetes' form of a time: UTC, whole seconds, or six digits of a second for MicroTime. */
-function decodeTime(walk: Walk, text: string, micro: boolean): string {
-  const match = RFC3339.exec(text)
-  const ms = match === null ? Number.NaN : Date.parse(text)
-  if (match === null || Number.isNaN(ms)) {
-    throw badDecode(
-      walk,
-      `parsing time ${JSON.stringify(text)} as "2006-01-02T15:04:05Z07:00": cannot parse ${JSON.stringify(text)} as "2006"`,
-    )
+  constructor(node: SchemaNode, depth: number, value: unknown) {
+    super()
+    this.node = node
+    this.depth = depth
+    this.value = value
   }
-  const seconds = new Date(Math.floor(ms / 1000) * 1000).toISOString().slice(0, 19)
-  return micro ? `${seconds}.${(match[3] ?? '').padEnd(6, '0').slice(0, 6)}Z` : `${seconds}Z`
 }
 
-const LIMITS: Readonly<Record<string, readonly [number, number]>> = {
-  int32: [-(2 ** 31), 2 ** 31 - 1],
-  int64: [-(2 ** 63), 2 ** 63],
+/** A type with its own reader in Go refuses a value without saying where it stood. */
+class WrongFormError extends Error {}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !isRawInteger(value)
 }
 
-function decodeInteger(walk: Walk, node: SchemaNode, owner: string, path: string, value: unknown): unknown {
+/** Go's word for what was found. */
+function foundType(value: unknown): string {
+  if (Array.isArray(value)) return 'array'
+  if (isRawInteger(value) || typeof value === 'number') return 'number'
+  return typeof value === 'boolean' ? 'bool' : typeof value
+}
+
+function numberText(value: unknown): string {
+  return isRawInteger(value) ? value.rawJSON : String(value)
+}
+
+function pathText(path: readonly (string | number)[], depth: number): string {
+  let text = ''
+  for (let i = 0; i <= depth; i++) {
+    const key = path[i]!
+    text += typeof key === 'number' ? `[${key}]` : text === '' ? key : `.${key}`
+  }
+  return text
+}
+
+function decodeInteger(node: SchemaNode, depth: number, value: unknown): unknown {
   if (isRawInteger(value)) {
     const exact = BigInt(value.rawJSON)
-    if (node.format === 'int64' && exact >= -(2n ** 63n) && exact < 2n ** 63n) return value
-    throw badDecode(
-      walk,
-      `json: cannot unmarshal number ${value.rawJSON} into Go struct field ${owner}.${path} of type ${goType(node)}`,
-    )
+    if (node.format !== 'int32' && exact >= -(2n ** 63n) && exact < 2n ** 63n) return value
+    throw new WrongTypeError(node, depth, value)
   }
-  if (typeof value !== 'number') throw wrongType(walk, node, owner, path, value)
-  const [least, most] = LIMITS[node.format ?? 'int64'] ?? LIMITS.int64!
-  if (!Number.isInteger(value) || value < least || value > most) {
-    throw badDecode(
-      walk,
-      `json: cannot unmarshal number ${value} into Go struct field ${owner}.${path} of type ${goType(node)}`,
-    )
-  }
-  return value
+  if (!Number.isInteger(value)) throw new WrongTypeError(node, depth, value)
+  const number = value as number
+  const fits =
+    node.format === 'int32' ? number >= -(2 ** 31) && number < 2 ** 31 : number >= -(2 ** 63) && number < 2 ** 63
+  if (!fits) throw new WrongTypeError(node, depth, value)
+  return number
 }
 
-function decodeString(walk: Walk, node: SchemaNode, owner: string, path: string, value: unknown): string {
-  if (typeof value !== 'string') throw wrongType(walk, node, owner, path, value)
-  if (node.format === 'time' || node.format === 'micro-time')
-    return decodeTime(walk, value, node.format === 'micro-time')
-  if (node.format === 'byte' && !/^[A-Za-z0-9+/\s]*={0,2}\s*$/.test(value)) {
-    throw badDecode(walk, `illegal base64 data at input byte ${value.search(/[^A-Za-z0-9+/=\s]/)}`)
-  }
-  return value
+/** Go's reader skips line breaks; what is stored has none. */
+function decodeBytes(text: string): string {
+  const compact = /[\r\n]/.test(text) ? text.replaceAll(/[\r\n]+/g, '') : text
+  if (compact.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(compact)) return compact
+  const bad = compact.search(/[^A-Za-z0-9+/]/)
+  throw new WrongFormError(`illegal base64 data at input byte ${bad < 0 ? compact.length - (compact.length % 4) : bad}`)
 }
 
-function decodeAny(walk: Walk, node: SchemaNode, owner: string, path: string, value: unknown): unknown {
+function decodeString(node: SchemaNode, depth: number, value: unknown): string {
+  if (typeof value !== 'string') {
+    if (node.format === 'time' || node.format === 'micro-time')
+      throw new WrongFormError(`json: cannot unmarshal ${foundType(value)} into Go value of type string`)
+    throw new WrongTypeError(node, depth, value)
+  }
+  if (node.format === undefined) return value
+  if (node.format === 'time') return canonicalTimestamp(value, 'seconds')
+  if (node.format === 'micro-time') return canonicalTimestamp(value, 'micros')
+  return node.format === 'byte' ? decodeBytes(value) : value
+}
+
+function decodeAny(node: SchemaNode, value: unknown): unknown {
   if (node.format === 'int-or-string') {
-    if (typeof value === 'number' && Number.isInteger(value)) return value
     if (typeof value === 'string') return value
-    throw wrongType(walk, node, owner, path, value)
+    if (Number.isInteger(value) && (value as number) >= -(2 ** 31) && (value as number) < 2 ** 31) return value
+    const found = foundType(value) === 'number' ? `number ${numberText(value)}` : foundType(value)
+    throw new WrongFormError(`json: cannot unmarshal ${found} into Go value of type int32`)
   }
-  if (node.format === 'quantity') {
-    if (typeof value !== 'string' && typeof value !== 'number') throw wrongType(walk, node, owner, path, value)
-    try {
-      return canonicalQuantity(String(value))
-    } catch (error) {
-      throw badDecode(walk, error instanceof Error ? error.message : String(error))
-    }
-  }
-  return isRawInteger(value) ? value : structuredCopy(value)
+  if (node.format === 'quantity') return canonicalQuantity(typeof value === 'string' ? value : numberText(value))
+  return copyOf(value)
 }
 
-function structuredCopy(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(structuredCopy)
-  if (value === null || typeof value !== 'object' || isRawInteger(value)) return value
+function copyOf(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(copyOf)
+  if (!isObject(value)) return value
   const copy: Record<string, unknown> = {}
-  for (const [key, inner] of Object.entries(value)) put(copy, key, structuredCopy(inner))
+  for (const key of Object.keys(value)) setOwn(copy, key, copyOf(value[key]))
   return copy
 }
 
 /** Own data property, also for `__proto__`. */
-function put(object: Record<string, unknown>, key: string, value: unknown): void {
+function setOwn(object: Record<string, unknown>, key: string, value: unknown): void {
   if (key === '__proto__')
     Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true })
   else object[key] = value
 }
 
-function decodeNode(walk: Walk, node: SchemaNode, owner: string, path: string, value: unknown): unknown {
+function decodeFields(walk: Walk, node: SchemaNode, depth: number, value: unknown): unknown {
+  if (!isObject(value)) throw new WrongTypeError(node, depth, value)
+  const properties = node.properties!
+  const copy: Record<string, unknown> = {}
+  for (const key of Object.keys(value)) {
+    const inner = value[key]
+    const property = properties.get(key)
+    walk.path[depth] = key
+    if (property === undefined) {
+      if (walk.unknown.length < UNKNOWN_MAX) walk.unknown.push(pathText(walk.path, depth))
+    } else if (inner !== null && inner !== undefined) copy[key] = decodeNode(walk, property, depth + 1, inner)
+  }
+  return copy
+}
+
+function decodeMap(walk: Walk, node: SchemaNode, depth: number, value: unknown): unknown {
+  if (!isObject(value)) throw new WrongTypeError(node, depth, value)
+  const items = node.items!
+  const copy: Record<string, unknown> = {}
+  for (const key of Object.keys(value)) {
+    const inner = value[key]
+    walk.path[depth] = key
+    setOwn(copy, key, inner === null ? zeroOf(items) : decodeNode(walk, items, depth + 1, inner))
+  }
+  return copy
+}
+
+function decodeArray(walk: Walk, node: SchemaNode, depth: number, value: unknown): unknown {
+  if (!Array.isArray(value)) throw new WrongTypeError(node, depth, value)
+  const items = node.items!
+  const copy: unknown[] = []
+  for (let i = 0; i < value.length; i++) {
+    const inner: unknown = value[i]
+    walk.path[depth] = i
+    copy.push(inner === null ? zeroOf(items) : decodeNode(walk, items, depth + 1, inner))
+  }
+  return copy
+}
+
+/** `depth` is the number of path entries above this value. */
+function decodeNode(walk: Walk, node: SchemaNode, depth: number, value: unknown): unknown {
   switch (node.type) {
     case 'string':
-      return decodeString(walk, node, owner, path, value)
+      return decodeString(node, depth, value)
+    case 'object':
+      return decodeFields(walk, node, depth, value)
+    case 'map':
+      return decodeMap(walk, node, depth, value)
+    case 'array':
+      return decodeArray(walk, node, depth, value)
     case 'integer':
-      return decodeInteger(walk, node, owner, path, value)
-    case 'number':
-      if (typeof value !== 'number') throw wrongType(walk, node, owner, path, value)
-      return value
+      return decodeInteger(node, depth, value)
     case 'boolean':
-      if (typeof value !== 'boolean') throw wrongType(walk, node, owner, path, value)
+      if (typeof value !== 'boolean') throw new WrongTypeError(node, depth, value)
       return value
-    case 'array': {
-      if (!Array.isArray(value)) throw wrongType(walk, node, owner, path, value)
-      const item = node.items!
-      return value.map((element, i) =>
-        element === null ? emptyOf(item) : decodeNode(walk, item, owner, `${path}[${i}]`, element),
-      )
-    }
-    case 'map': {
-      if (jsonType(value) !== 'object') throw wrongType(walk, node, owner, path, value)
-      const copy: Record<string, unknown> = {}
-      for (const [key, inner] of Object.entries(value as object)) {
-        put(
-          copy,
-          key,
-          inner === null ? emptyOf(node.items!) : decodeNode(walk, node.items!, owner, `${path}[${key}]`, inner),
-        )
-      }
-      return copy
-    }
-    case 'object': {
-      if (jsonType(value) !== 'object') throw wrongType(walk, node, owner, path, value)
-      const self = node.name === undefined ? owner : goType(node)
-      const copy: Record<string, unknown> = {}
-      for (const [key, inner] of Object.entries(value as object)) {
-        const property = node.properties!.get(key)
-        const at = path === '' ? key : `${path}.${key}`
-        if (property === undefined) walk.unknown.push(at)
-        else if (inner !== null) copy[key] = decodeNode(walk, property, self, at, inner)
-      }
-      return copy
-    }
-    default:
-      return decodeAny(walk, node, owner, path, value)
+    case 'number':
+      if (typeof value !== 'number' && !isRawInteger(value)) throw new WrongTypeError(node, depth, value)
+      return value
+    case 'any':
+      return decodeAny(node, value)
   }
 }
 
 /** Go decodes a null element as the type's zero value. */
-function emptyOf(node: SchemaNode): unknown {
+function zeroOf(node: SchemaNode): unknown {
   if (node.type === 'string') return ''
   if (node.type === 'integer' || node.type === 'number') return 0
   if (node.type === 'boolean') return false
+  if (node.type === 'any') return node.format === 'quantity' ? '0' : node.format === 'int-or-string' ? 0 : null
   return node.type === 'array' ? [] : {}
+}
+
+function sentenceOf(error: unknown, root: SchemaNode, path: readonly (string | number)[]): string {
+  if (!(error instanceof WrongTypeError)) return error instanceof Error ? error.message : String(error)
+  const { node, depth, value } = error
+  const number = node.type === 'integer' && foundType(value) === 'number'
+  const found = number ? `number ${numberText(value)}` : foundType(value)
+  const field = goFieldOf(root, path.slice(0, depth))
+  const into = field === undefined ? 'value' : `struct field ${field}`
+  return `json: cannot unmarshal ${found} into Go ${into} of type ${goTypeOf(node)}`
 }
 
 /**
@@ -206,13 +209,17 @@ function emptyOf(node: SchemaNode): unknown {
  * words it, for a value of the wrong type.
  */
 export function decodeObject(schema: string, value: unknown): Decoded {
-  const node = schemaOf(schema)
-  if (node === undefined) throw new Error(`no schema ${schema}`)
-  const kind = schema.slice(schema.lastIndexOf('.') + 1)
-  const given = value as { readonly apiVersion?: unknown } | null
-  const version =
-    typeof given?.apiVersion === 'string' ? given.apiVersion.slice(given.apiVersion.lastIndexOf('/') + 1) : 'v1'
-  const walk: Walk = { kind, version, unknown: [] }
-  const object = decodeNode(walk, node, kind, '', value) as Draft<KubeObject>
-  return { object, unknownFields: walk.unknown }
+  const root = schemaOf(schema)
+  if (root === undefined) throw new Error(`no schema ${schema}`)
+  const walk: Walk = { path: [], unknown: [] }
+  try {
+    const object = decodeNode(walk, root, 0, value) as Draft<KubeObject>
+    return { object, unknownFields: walk.unknown }
+  } catch (error) {
+    const [version, kind] = schema.split('.').slice(-2)
+    throw new StatusError(
+      'BadRequest',
+      `${kind} in version "${version}" cannot be handled as a ${kind}: ${sentenceOf(error, root, walk.path)}`,
+    )
+  }
 }

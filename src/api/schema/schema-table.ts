@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs'
 
 /** One place in the schema of a kind, with references resolved. Nodes are shared and immutable. */
 export interface SchemaNode {
+  /** `object` has known properties, `map` any keys with values of one schema, `any` is not looked into. */
   readonly type: 'object' | 'map' | 'array' | 'string' | 'integer' | 'number' | 'boolean' | 'any'
+  /** `int32`, `int64`, `double`, `byte`; ours for special wire forms: `quantity`, `int-or-string`, `time`, `micro-time`. */
   readonly format: string | undefined
   /** The definition's name where this is one: `io.k8s.api.core.v1.PodSpec`. */
   readonly name: string | undefined
@@ -10,7 +12,9 @@ export interface SchemaNode {
   /** Of a map's values or an array's items. */
   readonly items: SchemaNode | undefined
   readonly required: readonly string[]
+  /** The field that identifies an element in a strategic merge patch. */
   readonly mergeKey: string | undefined
+  /** Lists: merged in a strategic merge patch, by `mergeKey` or as a set; otherwise replaced. */
   readonly patchMerge: boolean
   readonly retainKeys: boolean
   readonly listType: string | undefined
@@ -18,118 +22,138 @@ export interface SchemaNode {
   readonly mapType: string | undefined
 }
 
-interface Compact {
-  readonly t?: SchemaNode['type']
+export interface GroupVersionKind {
+  readonly group: string
+  readonly version: string
+  readonly kind: string
+}
+
+/** How `scripts/generate-schema.ts` writes a schema down. */
+export interface CompactSchema {
+  /** Type, left out for references and for objects with properties. */
+  readonly t?: string
   readonly f?: string
+  /** The name of the definition this refers to. */
   readonly r?: string
-  readonly p?: Readonly<Record<string, Compact>>
-  readonly a?: Compact
-  readonly i?: Compact
+  readonly p?: Readonly<Record<string, CompactSchema>>
+  /** Schema of a map's values. */
+  readonly a?: CompactSchema
+  readonly i?: CompactSchema
   readonly q?: readonly string[]
   readonly mk?: string
   readonly ps?: string
   readonly lt?: string
   readonly lk?: readonly string[]
   readonly mt?: string
+  /** Group, version and kind of each kind with this form. */
+  readonly g?: readonly (readonly [string, string, string])[]
 }
 
 /** Definitions whose wire form is not what their structure says. */
-const SPECIAL: Readonly<Record<string, Partial<SchemaNode>>> = {
+const SPECIAL: Readonly<Record<string, Pick<SchemaNode, 'type' | 'format'>>> = {
   'io.k8s.apimachinery.pkg.util.intstr.IntOrString': { type: 'any', format: 'int-or-string' },
   'io.k8s.apimachinery.pkg.api.resource.Quantity': { type: 'any', format: 'quantity' },
   'io.k8s.apimachinery.pkg.apis.meta.v1.Time': { type: 'string', format: 'time' },
   'io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime': { type: 'string', format: 'micro-time' },
-  'io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1': { type: 'any' },
-  'io.k8s.apimachinery.pkg.runtime.RawExtension': { type: 'any' },
 }
 
-let table: Readonly<Record<string, Compact>> | undefined
-const nodes = new Map<string, SchemaNode>()
-
-function load(): Readonly<Record<string, Compact>> {
-  table ??= JSON.parse(readFileSync(new URL('./definitions.json', import.meta.url), 'utf8')) as Readonly<
-    Record<string, Compact>
-  >
-  return table
-}
-
-function typeOf(source: Compact): SchemaNode['type'] {
+function typeOf(source: CompactSchema): SchemaNode['type'] {
   if (source.p !== undefined) return 'object'
   if (source.a !== undefined) return 'map'
-  return source.t === 'object' ? 'any' : (source.t ?? 'any')
+  return source.t === undefined || source.t === 'object' ? 'any' : (source.t as SchemaNode['type'])
 }
 
-/** A node whose children are made on first use: definitions refer to each other in circles. */
-function nodeOf(source: Compact, name: string | undefined): SchemaNode {
-  const target = source.r === undefined ? undefined : definitionNode(source.r)
-  const own = {
-    mergeKey: source.mk,
-    patchMerge: source.ps?.split(',').includes('merge') ?? false,
-    retainKeys: source.ps?.split(',').includes('retainKeys') ?? false,
-    listType: source.lt,
-    listMapKeys: source.lk ?? [],
+/** Children are made on first use: definitions refer to each other in circles, and few are ever looked at. */
+class Node implements SchemaNode {
+  readonly type: SchemaNode['type']
+  readonly format: string | undefined
+  readonly name: string | undefined
+  readonly required: readonly string[]
+  readonly mergeKey: string | undefined
+  readonly patchMerge: boolean
+  readonly retainKeys: boolean
+  readonly listType: string | undefined
+  readonly listMapKeys: readonly string[]
+  readonly mapType: string | undefined
+  readonly #source: CompactSchema
+  readonly #target: SchemaNode | undefined
+  #properties: ReadonlyMap<string, SchemaNode> | undefined
+  #items: SchemaNode | undefined
+
+  /** `target` is the definition that `source` refers to. */
+  constructor(source: CompactSchema, name: string | undefined, target: SchemaNode | undefined) {
+    const special = name === undefined ? undefined : SPECIAL[name]
+    const strategies = source.ps?.split(',') ?? []
+    this.type = special?.type ?? target?.type ?? typeOf(source)
+    this.format = special?.format ?? target?.format ?? source.f
+    this.name = name ?? target?.name
+    this.required = source.q ?? target?.required ?? []
+    this.mergeKey = source.mk
+    this.patchMerge = strategies.includes('merge')
+    this.retainKeys = strategies.includes('retainKeys')
+    this.listType = source.lt
+    this.listMapKeys = source.lk ?? []
+    this.mapType = source.mt ?? target?.mapType
+    this.#source = source
+    this.#target = target
+    this.#properties = undefined
+    this.#items = undefined
   }
-  if (target !== undefined) {
-    const plain = source.ps === undefined && source.mk === undefined && source.mt === undefined
-    if (plain) return target
-    return Object.defineProperties(
-      {
-        ...own,
-        type: target.type,
-        format: target.format,
-        name: target.name,
-        required: target.required,
-        mapType: source.mt ?? target.mapType,
-      },
-      {
-        properties: { get: () => target.properties, enumerable: true },
-        items: { get: () => target.items, enumerable: true },
-      },
-    ) as SchemaNode
+
+  get properties(): ReadonlyMap<string, SchemaNode> | undefined {
+    if (this.#target !== undefined) return this.#target.properties
+    const { p } = this.#source
+    if (p !== undefined) this.#properties ??= new Map(Object.entries(p).map(([key, value]) => [key, nodeOf(value)]))
+    return this.#properties
   }
-  let properties: ReadonlyMap<string, SchemaNode> | undefined
-  let items: SchemaNode | undefined
-  const child = source.a ?? source.i
-  return Object.defineProperties(
-    { ...own, type: typeOf(source), format: source.f, name, required: source.q ?? [], mapType: source.mt },
-    {
-      properties: {
-        enumerable: true,
-        get: () => {
-          if (source.p !== undefined)
-            properties ??= new Map(Object.entries(source.p).map(([key, value]) => [key, nodeOf(value, undefined)]))
-          return properties
-        },
-      },
-      items: {
-        enumerable: true,
-        get: () => {
-          if (child !== undefined) items ??= nodeOf(child, undefined)
-          return items
-        },
-      },
-    },
-  ) as SchemaNode
+
+  get items(): SchemaNode | undefined {
+    if (this.#target !== undefined) return this.#target.items
+    const child = this.#source.a ?? this.#source.i
+    if (child !== undefined) this.#items ??= nodeOf(child)
+    return this.#items
+  }
 }
+
+function nodeOf(source: CompactSchema): SchemaNode {
+  if (source.r === undefined) return new Node(source, undefined, undefined)
+  const target = definitionNode(source.r)
+  const plain = source.ps === undefined && source.mk === undefined && source.mt === undefined
+  return plain ? target : new Node(source, undefined, target)
+}
+
+const nodes = new Map<string, SchemaNode>()
 
 function definitionNode(name: string): SchemaNode {
   let node = nodes.get(name)
   if (node === undefined) {
-    const source = load()[name]
+    const source = compactDefinition(name)
     if (source === undefined) throw new Error(`no definition ${name} in the schema tables`)
-    const plain = nodeOf(source, name)
-    node = SPECIAL[name] === undefined ? plain : { ...plain, properties: undefined, items: undefined, ...SPECIAL[name] }
+    node = new Node(source, name, undefined)
     nodes.set(name, node)
   }
   return node
 }
 
-/** The schema of a published definition: `io.k8s.api.core.v1.Pod`. Undefined when there is none of this name. */
-export function schemaOf(name: string): SchemaNode | undefined {
-  return Object.hasOwn(load(), name) ? definitionNode(name) : undefined
+let table: ReadonlyMap<string, CompactSchema> | undefined
+
+function load(): ReadonlyMap<string, CompactSchema> {
+  const file = new URL('./definitions.json', import.meta.url)
+  table ??= new Map(Object.entries(JSON.parse(readFileSync(file, 'utf8')) as Readonly<Record<string, CompactSchema>>))
+  return table
 }
 
-/** The tables as they are kept, for building OpenAPI documents. */
-export function compactDefinitions(): Readonly<Record<string, unknown>> {
-  return load()
+/** A definition as the tables keep it, for building OpenAPI documents. */
+export function compactDefinition(name: string): CompactSchema | undefined {
+  return load().get(name)
+}
+
+/** The schema of a published definition: `io.k8s.api.core.v1.Pod`. Undefined when there is none of this name. */
+export function schemaOf(name: string): SchemaNode | undefined {
+  return load().has(name) ? definitionNode(name) : undefined
+}
+
+/** The kinds that have this form: one for most, dozens for `DeleteOptions`, none for parts of kinds. */
+export function kindsOf(name: string): readonly GroupVersionKind[] {
+  return (compactDefinition(name)?.g ?? []).map(([group, version, kind]) => ({ group, version, kind }))
 }
