@@ -15,7 +15,7 @@ export function selectionOf(definition: ResourceDefinition, query: URLSearchPara
   if (labelText === '' && fieldText === '') return EVERYTHING
   try {
     const labels = parseLabelSelector(labelText)
-    const fields = parseFieldSelector(fieldText).map(({ field, operator, value }) => ({
+    const fields = parseFieldSelector(fieldText).requirements.map(({ field, operator, value }) => ({
       read: fieldReader(definition, field),
       equal: operator === '=',
       value,

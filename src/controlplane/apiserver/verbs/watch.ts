@@ -46,7 +46,8 @@ export async function watch(registry: Registry, request: CoreRequest, random: ()
   const timeoutMs = seconds > 0 ? seconds * 1000 : TIMEOUT_MS_MIN * (1 + random())
 
   const cache = registry.cacheOf(definition)
-  const items: WatchItem[] = []
+  // What waits to be sent; the stream takes it whole and leaves an empty one.
+  let items: WatchItem[] = []
   const added = (object: CachedObject): WatchItem => ({
     kind: 'event',
     type: 'ADDED',
@@ -94,8 +95,7 @@ export async function watch(registry: Registry, request: CoreRequest, random: ()
     if (ended) return
     ended = true
     if (last !== undefined) {
-      items.length = 0
-      items.push(last)
+      items = [last]
     }
     wake?.()
   }
@@ -122,13 +122,11 @@ export async function watch(registry: Registry, request: CoreRequest, random: ()
 
   async function* stream(): AsyncGenerator<WatchItem> {
     try {
-      for (let at = 0; ; ) {
-        if (at < items.length) {
-          yield items[at++]!
-          continue
-        }
-        items.length = 0
-        at = 0
+      for (;;) {
+        const batch = items
+        items = []
+        yield* batch
+        if (items.length > 0) continue
         if (ended || signal.aborted) return
         await new Promise<void>((resolve) => {
           wake = resolve

@@ -1,0 +1,160 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import type { ResourceDefinition } from '../../../api/definition.ts'
+import { invalid } from '../../../api/field-error.ts'
+import type { Draft, KubeObject } from '../../../api/object.ts'
+import { validateObjectMeta } from '../../../api/object-meta-validation.ts'
+import { NAMESPACES } from '../../../api/resource-type.ts'
+import { alreadyExistsError, invalidError, notFoundError, StatusError } from '../../../api/status-error.ts'
+import type { Namespace } from '../../../api/types/core-v1.gen.ts'
+import type { ObjectMeta } from '../../../api/types/meta-v1.gen.ts'
+import { type CoreRequest, type CoreResponse, fieldValidation, isDryRun } from '../core-request.ts'
+import { decodeBody, type Registry } from '../registry.ts'
+import { storageKey } from '../request-info.ts'
+
+/** Letters and digits that form no words and are not mistaken for each other, as Kubernetes' generated names use. */
+const ALPHABET = 'bcdfghjklmnpqrstvwxz2456789'
+const GENERATED_BASE_MAX = 58
+const GENERATE_TRIES = 8
+
+function generatedName(base: string): string {
+  const suffix = [...randomBytes(5)].map((byte) => ALPHABET[byte % ALPHABET.length]).join('')
+  return `${base.slice(0, GENERATED_BASE_MAX)}${suffix}`
+}
+
+export function timestamp(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19)}Z`
+}
+
+/** Brings path and body to agree on the namespace. Throws BadRequest when they do not. */
+export function settleNamespace(definition: ResourceDefinition, meta: Draft<ObjectMeta>, namespace: string): void {
+  if (!definition.namespaced) return
+  if (meta.namespace === undefined || meta.namespace === '') meta.namespace = namespace
+  if (meta.namespace !== namespace) {
+    throw new StatusError(
+      'BadRequest',
+      `the namespace of the provided object does not match the namespace sent on the request`,
+    )
+  }
+}
+
+/** Objects are created only in a namespace that exists and is not going away. */
+function checkNamespace(registry: Registry, definition: ResourceDefinition, namespace: string, name: string): void {
+  if (!definition.namespaced) return
+  const found = registry.cache.of('/registry/namespaces').get(`/registry/namespaces/${namespace}`)?.object as
+    | Namespace
+    | undefined
+  if (found === undefined) throw notFoundError(NAMESPACES, namespace)
+  if (found.status?.phase !== 'Terminating' && found.metadata?.deletionTimestamp === undefined) return
+  const qualified = definition.group === '' ? definition.resource : `${definition.resource}.${definition.group}`
+  const causes = [
+    {
+      reason: 'NamespaceTerminating',
+      message: `namespace ${namespace} is being terminated`,
+      field: 'metadata.namespace',
+    },
+  ]
+  const why = `unable to create new content in namespace ${namespace} because it is being terminated`
+  throw new StatusError('Forbidden', `${qualified} "${name}" is forbidden: ${why}`, {
+    name,
+    group: definition.group,
+    kind: definition.resource,
+    causes,
+  })
+}
+
+/** What the server itself decides of a new object's metadata. */
+function freshMetadata(meta: Draft<ObjectMeta>, nowMs: number): void {
+  meta.uid = randomUUID()
+  meta.creationTimestamp = timestamp(nowMs)
+  delete meta.resourceVersion
+  delete meta.selfLink
+  delete meta.deletionTimestamp
+  delete meta.deletionGracePeriodSeconds
+  delete meta.managedFields
+  delete meta.generation
+}
+
+/** POST of a new object. */
+export async function create(registry: Registry, request: CoreRequest): Promise<CoreResponse> {
+  const { definition, info, query } = request
+  const { draft, warnings } = decodeBody(definition, request.body, request.duplicates, fieldValidation(query))
+  if (info.name !== '')
+    throw new StatusError('MethodNotAllowed', 'the server does not allow this method on the requested resource')
+  const object = await createObject(registry, request, draft)
+  return {
+    kind: 'object',
+    status: 201,
+    object,
+    warnings: [...warnings, ...(definition.warnings?.(object.object) ?? [])],
+  }
+}
+
+/** Creates an object from its decoded form; also for a PUT to a free name. */
+export async function createObject(
+  registry: Registry,
+  request: Pick<CoreRequest, 'definition' | 'info' | 'user' | 'query'>,
+  draft: Draft<KubeObject>,
+): ReturnType<Registry['get']> {
+  const { definition, info, user, query } = request
+  const meta = draft.metadata as Draft<ObjectMeta>
+  const dryRun = isDryRun(query)
+  settleNamespace(definition, meta, info.namespace)
+  if (meta.resourceVersion !== undefined && meta.resourceVersion !== '' && meta.resourceVersion !== '0') {
+    throw new StatusError('BadRequest', 'resourceVersion should not be set on objects to be created')
+  }
+  await registry.cache.fresh()
+  checkNamespace(registry, definition, info.namespace, meta.name ?? meta.generateName ?? '')
+  const nowMs = registry.clock.now()
+  freshMetadata(meta, nowMs)
+  definition.defaults(draft)
+  definition.prepareForCreate(draft, { nowMs, subresource: '' })
+
+  const generates =
+    (meta.name === undefined || meta.name === '') && meta.generateName !== undefined && meta.generateName !== ''
+  for (let tries = 1; ; tries++) {
+    if (generates) meta.name = generatedName(meta.generateName!)
+    const name = meta.name ?? ''
+    const effects = await registry.admit({
+      operation: 'CREATE',
+      definition,
+      subresource: '',
+      namespace: definition.namespaced ? info.namespace : undefined,
+      name,
+      object: draft,
+      previous: undefined,
+      user,
+      dryRun,
+    })
+    const object = structuredObject(draft)
+    const rules = { namespaced: definition.namespaced, nameKind: definition.nameKind, path: 'metadata' }
+    const errors = [...validateObjectMeta(object.metadata ?? {}, rules), ...definition.validate(object)]
+    if (errors.length > 0) {
+      for (const effect of effects) effect.settle('abandoned')
+      throw invalidError(definition, name, errors)
+    }
+    const exists = registry.cacheOf(definition).get(storageKey(definition, info.namespace, name)) !== undefined
+    if (exists) for (const effect of effects) effect.settle('abandoned')
+    const written = exists ? undefined : await registry.write(definition, object, 0n, effects, dryRun)
+    if (written !== undefined) return registry.served(definition, written)
+    if (!generates || tries >= GENERATE_TRIES) throw alreadyExistsError(definition, name)
+  }
+}
+
+/** The draft as an immutable object, its fields in the order clients know: apiVersion, kind, metadata, the rest. */
+export function structuredObject(draft: Draft<KubeObject>): KubeObject {
+  const { apiVersion, kind, metadata, ...rest } = draft
+  return { apiVersion, kind, metadata, ...rest } as KubeObject
+}
+
+/** Refuses a name in the body that is not the one in the path. */
+export function checkName(definition: ResourceDefinition, meta: Draft<ObjectMeta>, name: string): void {
+  if (meta.name === undefined || meta.name === '') meta.name = name
+  if (meta.name !== name) {
+    throw new StatusError(
+      'BadRequest',
+      `the name of the object (${meta.name}) does not match the name on the URL (${name})`,
+    )
+  }
+  if (meta.generateName !== undefined && meta.name === '')
+    throw invalidError(definition, '', [invalid('metadata.name', '', 'must be set')])
+}

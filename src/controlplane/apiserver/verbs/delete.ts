@@ -1,0 +1,203 @@
+import type { ResourceDefinition } from '../../../api/definition.ts'
+import { invalid } from '../../../api/field-error.ts'
+import type { KubeObject } from '../../../api/object.ts'
+import { decodeObject } from '../../../api/schema/decode.ts'
+import { conflictError, invalidError } from '../../../api/status-error.ts'
+import type { DeleteOptions, ObjectMeta } from '../../../api/types/meta-v1.gen.ts'
+import type { CachedObject } from '../cache/cached-object.ts'
+import { type CoreRequest, type CoreResponse, isDryRun } from '../core-request.ts'
+import { modifiedError, type Registry } from '../registry.ts'
+import { timestamp } from './create.ts'
+import { list } from './list.ts'
+
+const FOREGROUND = 'foregroundDeletion'
+const ORPHAN = 'orphan'
+const RETRIES_MAX = 20
+
+/** The options of a delete: its body, with what the query says in their place. */
+export function deleteOptions(request: Pick<CoreRequest, 'body' | 'query'>): DeleteOptions {
+  const { body, query } = request
+  const options =
+    body === undefined
+      ? {}
+      : (decodeObject('io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions', body).object as DeleteOptions)
+  const grace = query.get('gracePeriodSeconds')
+  const propagation = query.get('propagationPolicy')
+  const merged: DeleteOptions = {
+    ...options,
+    ...(grace === null ? {} : { gracePeriodSeconds: Number(grace) }),
+    ...(propagation === null ? {} : { propagationPolicy: propagation }),
+  }
+  const policy = merged.propagationPolicy
+  if (policy !== undefined && !['Foreground', 'Background', 'Orphan'].includes(policy)) {
+    throw invalidError({ group: 'meta.k8s.io', kind: 'DeleteOptions' }, '', [
+      invalid('propagationPolicy', policy, 'must be one of Foreground, Background, Orphan'),
+    ])
+  }
+  return merged
+}
+
+/** True when nothing holds the object any more. Namespaces are also held by what stands in their spec. */
+export function finishDeletion(object: KubeObject): boolean {
+  const spec = (object as { readonly spec?: { readonly finalizers?: readonly string[] } }).spec
+  const held = object.kind === 'Namespace' && (spec?.finalizers ?? []).length > 0
+  return (object.metadata?.finalizers ?? []).length === 0 && !held
+}
+
+function finalizersFor(definition: ResourceDefinition, meta: ObjectMeta, options: DeleteOptions): readonly string[] {
+  const others = (meta.finalizers ?? []).filter((finalizer) => finalizer !== FOREGROUND && finalizer !== ORPHAN)
+  const legacy =
+    options.orphanDependents === true ? 'Orphan' : options.orphanDependents === false ? 'Background' : undefined
+  const standard = definition.defaultPropagation === 'orphan' ? 'Orphan' : undefined
+  const policy = options.propagationPolicy ?? legacy
+  if (policy === undefined)
+    return standard === undefined || meta.finalizers?.includes(FOREGROUND)
+      ? (meta.finalizers ?? [])
+      : [...others, ORPHAN]
+  if (policy === 'Foreground') return [...others, FOREGROUND]
+  return policy === 'Orphan' ? [...others, ORPHAN] : others
+}
+
+function checkPreconditions(
+  definition: ResourceDefinition,
+  name: string,
+  stored: CachedObject,
+  options: DeleteOptions,
+): void {
+  const { uid, resourceVersion } = options.preconditions ?? {}
+  const meta = stored.object.metadata ?? {}
+  if (uid !== undefined && uid !== meta.uid)
+    throw conflictError(
+      definition,
+      name,
+      `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${meta.uid}`,
+    )
+  if (resourceVersion !== undefined && resourceVersion !== String(stored.revision)) {
+    throw conflictError(
+      definition,
+      name,
+      `Precondition failed: ResourceVersion in precondition: ${resourceVersion}, ResourceVersion in object meta: ${stored.revision}`,
+    )
+  }
+}
+
+/** How long the object still has: what was asked, the kind's own, and never longer than what runs already. */
+function graceSeconds(definition: ResourceDefinition, object: KubeObject, options: DeleteOptions): number {
+  const own = definition.deletionGracePeriodSeconds
+  if (own === undefined) return 0
+  const natural = own(object)
+  const asked = natural === 0 ? 0 : Math.max(0, options.gracePeriodSeconds ?? natural)
+  const running =
+    object.metadata?.deletionTimestamp === undefined ? undefined : object.metadata.deletionGracePeriodSeconds
+  return running === undefined ? asked : Math.min(asked, running)
+}
+
+export interface Deletion {
+  readonly object: CachedObject
+  /** False while finalizers or a grace period keep the object. */
+  readonly gone: boolean
+}
+
+/** Deletes one object, or marks it for deletion while something still holds it. */
+export async function deleteObject(
+  registry: Registry,
+  request: Pick<CoreRequest, 'definition' | 'user' | 'query'>,
+  namespace: string,
+  name: string,
+  options: DeleteOptions,
+): Promise<Deletion> {
+  const { definition, user } = request
+  const dryRun = isDryRun(request.query) || (options.dryRun ?? []).includes('All')
+  for (let i = 0; i < RETRIES_MAX; i++) {
+    const stored = await registry.get(definition, namespace, name)
+    checkPreconditions(definition, name, stored, options)
+    const { object } = stored
+    const meta = object.metadata ?? {}
+    const grace = graceSeconds(definition, object, options)
+    const finalizers = finalizersFor(definition, meta, options)
+    const effects = await registry.admit({
+      operation: 'DELETE',
+      definition,
+      subresource: '',
+      namespace: definition.namespaced ? namespace : undefined,
+      name,
+      object: undefined,
+      previous: object,
+      user,
+      dryRun,
+    })
+    const { finalizers: _, ...rest } = meta
+    const begun =
+      meta.deletionTimestamp === undefined
+        ? registry.clock.now()
+        : Date.parse(meta.deletionTimestamp) - (meta.deletionGracePeriodSeconds ?? 0) * 1000
+    const metadata: ObjectMeta = {
+      ...rest,
+      ...(finalizers.length > 0 ? { finalizers } : {}),
+      deletionTimestamp: timestamp(begun + grace * 1000),
+      deletionGracePeriodSeconds: grace,
+      ...(meta.deletionTimestamp === undefined && meta.generation !== undefined
+        ? { generation: meta.generation + 1 }
+        : {}),
+    }
+    const marked = markTerminating({ ...object, metadata })
+    if (grace === 0 && finishDeletion(marked)) {
+      if (await registry.remove(stored, effects, dryRun)) return { object: stored, gone: true }
+      continue
+    }
+    const unchanged =
+      meta.deletionTimestamp === metadata.deletionTimestamp &&
+      meta.deletionGracePeriodSeconds === grace &&
+      (meta.finalizers ?? []).join() === finalizers.join()
+    if (unchanged) {
+      for (const effect of effects) effect.settle('abandoned')
+      return { object: stored, gone: false }
+    }
+    const written = await registry.write(definition, marked, stored.revision, effects, dryRun)
+    if (written !== undefined) return { object: written, gone: false }
+  }
+  throw modifiedError(definition, name)
+}
+
+function markTerminating(object: KubeObject): KubeObject {
+  return object.kind === 'Namespace'
+    ? ({ ...object, status: { ...(object as { status?: object }).status, phase: 'Terminating' } } as KubeObject)
+    : object
+}
+
+/** DELETE of one object. The object comes back while it is still there, else a Status of success. */
+export async function remove(registry: Registry, request: CoreRequest): Promise<CoreResponse> {
+  const { definition, info } = request
+  const { object, gone } = await deleteObject(registry, request, info.namespace, info.name, deleteOptions(request))
+  if (!gone || definition.resource === 'pods')
+    return { kind: 'object', status: 200, object: registry.served(definition, object), warnings: [] }
+  const details = {
+    name: info.name,
+    ...(definition.group === '' ? {} : { group: definition.group }),
+    kind: definition.resource,
+    uid: object.object.metadata?.uid,
+  }
+  return {
+    kind: 'value',
+    status: 200,
+    value: { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details },
+  }
+}
+
+/** DELETE of a collection: everything that the selectors choose. */
+export async function removeCollection(registry: Registry, request: CoreRequest): Promise<CoreResponse> {
+  const options = deleteOptions(request)
+  const found = await list(registry, { ...request, body: undefined })
+  if (found.kind !== 'list') throw new Error('list answers with a list')
+  await Promise.all(
+    found.items.map(async ({ object }) => {
+      try {
+        await deleteObject(registry, request, object.metadata?.namespace ?? '', object.metadata?.name ?? '', options)
+      } catch (error) {
+        // Somebody else deleted it in the meantime.
+        if ((error as { readonly reason?: string }).reason !== 'NotFound') throw error
+      }
+    }),
+  )
+  return found
+}

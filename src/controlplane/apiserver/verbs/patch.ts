@@ -1,0 +1,62 @@
+import type { KubeObject } from '../../../api/object.ts'
+import { applyJsonPatch } from '../../../api/patch/json-patch.ts'
+import { applyMergePatch } from '../../../api/patch/merge-patch.ts'
+import { applyStrategicMergePatch } from '../../../api/patch/strategic-merge.ts'
+import { conflictError, notFoundError, StatusError } from '../../../api/status-error.ts'
+import { type CoreRequest, type CoreResponse, fieldValidation } from '../core-request.ts'
+import { decodeBody, modifiedError, type Registry } from '../registry.ts'
+import { replaceObject } from './update.ts'
+
+const RETRIES_MAX = 10
+
+/** The document with a patch of the request's media type applied. */
+export function applyPatch(contentType: string, schema: string, document: unknown, patch: unknown): unknown {
+  switch (contentType) {
+    case 'application/json-patch+json':
+      return applyJsonPatch(document, patch)
+    case 'application/merge-patch+json':
+      return applyMergePatch(document, patch)
+    case 'application/strategic-merge-patch+json':
+      return applyStrategicMergePatch(schema, document, patch)
+    default:
+      throw new StatusError(
+        'UnsupportedMediaType',
+        'the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json',
+      )
+  }
+}
+
+/** PATCH of an object or of its status, tried again on the newest version when another writer was faster. */
+export async function patch(registry: Registry, request: CoreRequest): Promise<CoreResponse> {
+  const { definition, info, query } = request
+  for (let i = 0; i < RETRIES_MAX; i++) {
+    const stored = await registry.find(definition, info.namespace, info.name)
+    if (stored === undefined) throw notFoundError(definition, info.name)
+    const current = registry.served(definition, stored).object
+    const patched = applyPatch(request.contentType, definition.schema, current, request.body)
+    const { draft, warnings } = decodeBody(definition, patched, request.duplicates, fieldValidation(query))
+    const meta = (patched as KubeObject).metadata
+    if (meta?.name !== undefined && meta.name !== info.name)
+      throw new StatusError(
+        'BadRequest',
+        `the name of the object (${meta.name}) does not match the name on the URL (${info.name})`,
+      )
+    const version = meta?.resourceVersion
+    if (version !== undefined && version !== '' && version !== String(stored.revision)) {
+      throw conflictError(
+        definition,
+        info.name,
+        'the object has been modified; please apply your changes to the latest version and try again',
+      )
+    }
+    const object = await replaceObject(registry, request, draft, stored)
+    if (object !== undefined)
+      return {
+        kind: 'object',
+        status: 200,
+        object,
+        warnings: [...warnings, ...(definition.warnings?.(object.object) ?? [])],
+      }
+  }
+  throw modifiedError(definition, info.name)
+}
