@@ -45,6 +45,19 @@ export function notSupported(path: string, value: unknown, supported: readonly s
   return { path, reason: 'FieldValueNotSupported', value, detail: `supported values: ${list}` }
 }
 
+export function tooLong(path: string, bytesMax: number): FieldError {
+  return { path, reason: 'FieldValueTooLong', detail: `may not be more than ${bytesMax} bytes` }
+}
+
+export function tooMany(path: string, actual: number, most: number): FieldError {
+  return {
+    path,
+    reason: 'FieldValueTooMany',
+    value: actual,
+    detail: `must have at most ${most} item${most === 1 ? '' : 's'}`,
+  }
+}
+
 const TEXT: Readonly<Record<FieldErrorReason, string>> = {
   FieldValueRequired: 'Required value',
   FieldValueInvalid: 'Invalid value',
