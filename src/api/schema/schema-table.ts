@@ -157,3 +157,7 @@ export function schemaOf(name: string): SchemaNode | undefined {
 export function kindsOf(name: string): readonly GroupVersionKind[] {
   return (compactDefinition(name)?.g ?? []).map(([group, version, kind]) => ({ group, version, kind }))
 }
+
+export function definitionNames(): readonly string[] {
+  return [...load().keys()]
+}
