@@ -11,8 +11,8 @@ export interface ContainerLogOptions {
 }
 
 /**
- * How the node API reaches the logs of the pods on this node; the agent's pod manager gives it. `open` throws
- * `PodLogsError` before the first byte when there is nothing to read, so that the caller can still choose a status.
+ * How the node API reaches the logs of the pods on this node; the agent's pod manager gives it. `open` rejects with
+ * `PodLogsError` when there is nothing to read, so that the caller can still choose a status.
  * The stream ends at the end of the log, when following at the container's end, or when the signal aborts.
  */
 export interface PodLogs {
@@ -22,7 +22,7 @@ export interface PodLogs {
     container: string,
     options: ContainerLogOptions,
     signal: AbortSignal,
-  ): AsyncIterable<Uint8Array>
+  ): Promise<AsyncIterable<Uint8Array>>
 }
 
 /** `notFound`: no such pod or container here (404); `notAvailable`: it has no log yet, or no previous one (400). */

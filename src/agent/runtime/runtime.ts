@@ -21,6 +21,8 @@ export interface Runtime {
   exec(id: string, command: readonly string[], timeoutMs: number): Promise<ExecResult>
   /** Everything this runtime runs or remembers for this node, also from before a restart. */
   list(): Promise<readonly SandboxState[]>
+  /** One pod of `list`; undefined when there is no sandbox for it. */
+  get(podUid: string): Promise<SandboxState | undefined>
   /** Called when a container's state changed outside a call (it exited). Returns the way to stop. */
   onChange(handler: (podUid: string) => void): () => void
   /** The log file set of one container attempt, for `kubectl logs`; see `logs.ts`. */

@@ -186,13 +186,13 @@ export class ProcessRuntime implements Runtime {
 
   async list(): Promise<readonly SandboxState[]> {
     await this.#loaded
-    return [...this.#sandboxes.values()].map((sandbox) => ({
-      podUid: sandbox.config.podUid,
-      podName: sandbox.config.podName,
-      podNamespace: sandbox.config.podNamespace,
-      ip: sandbox.config.ip,
-      containers: [...sandbox.containers.values()].map((container) => container.state),
-    }))
+    return [...this.#sandboxes.values()].map(sandboxState)
+  }
+
+  async get(podUid: string): Promise<SandboxState | undefined> {
+    await this.#loaded
+    const sandbox = this.#sandboxes.get(podUid)
+    return sandbox === undefined ? undefined : sandboxState(sandbox)
   }
 
   onChange(handler: (podUid: string) => void): () => void {
@@ -336,6 +336,11 @@ export class ProcessRuntime implements Runtime {
     const unknown: ContainerExit = { exitCode: 255, finishedAtMs: this.#options.clock.now(), known: false }
     container.state = exitedState(container, readExit(directory) ?? unknown)
   }
+}
+
+function sandboxState({ config, containers }: Sandbox): SandboxState {
+  const { podUid, podName, podNamespace, ip } = config
+  return { podUid, podName, podNamespace, ip, containers: [...containers.values()].map(({ state }) => state) }
 }
 
 function exitedState(container: Container, exit: ContainerExit): ContainerState {

@@ -1,0 +1,132 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { PODS, SERVICES } from '../api/resource-type.ts'
+import type { Pod, Service } from '../api/types/core-v1.gen.ts'
+import type { Clock } from '../base/clock.ts'
+import type { Logger } from '../base/logger.ts'
+import type { Client } from '../client/client.ts'
+import { createInformer } from '../client/create-informer.ts'
+import { createEventRecorder } from '../client/event-recorder.ts'
+import { createInformerFactory, type InformerFactory } from '../client/informer-factory.ts'
+import type { PodLogs } from './kubelet/pod-logs.ts'
+import { machineCapacity, systemInfo } from './node/machine.ts'
+import { NodeKeeper } from './node/node-keeper.ts'
+import { ApiConfigSource } from './pod/config-source.ts'
+import { createPodLogs } from './pod/open-pod-logs.ts'
+import { PodAddresses } from './pod/pod-addresses.ts'
+import { PodManager } from './pod/pod-manager.ts'
+import { ProbeTargets } from './probes/probe-target.ts'
+import { ProcessRuntime } from './runtime/process/process-runtime.ts'
+import type { Runtime } from './runtime/runtime.ts'
+import type { VolumeManager } from './volumes/volume-manager.ts'
+
+/** The API level the agent speaks, with wherry's mark. */
+export const KUBELET_VERSION = 'v1.36.0+wherry'
+
+export interface AgentOptions {
+  readonly node: { readonly name: string; readonly address: string; readonly podCidr: string }
+  readonly client: Client
+  /** Shared with other agents of this process; one of its own when left out. */
+  readonly informers?: InformerFactory
+  /** The cluster's data directory; this node's part of it is `nodes/<name>/`. */
+  readonly dataDir: string
+  readonly runtime: 'process'
+  /** wherry's version, shown as the runtime's. */
+  readonly version: string
+  /** `127.N.0.0/16`: where probes may go. */
+  readonly clusterCidr: string
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly labels?: Readonly<Record<string, string>>
+  readonly random?: () => number
+  /** Makes the manager of the volumes beneath a directory of this node. */
+  createVolumes(nodeDirectory: string): VolumeManager
+  /** Serves the node API (logs) and says on which port of the node's address. */
+  serveNodeApi?(logs: PodLogs): Promise<{ readonly port: number; close(): Promise<void> }>
+}
+
+export interface Agent {
+  /** Lets go of everything. Containers keep running: the next agent on this directory adopts them. */
+  close(): Promise<void>
+  /** Ends all containers of this node, each after its stop signal and at most `graceMs`, and then closes. */
+  shutDown(graceMs: number): Promise<void>
+}
+
+/** Runs one node: resolves once the node is registered, ready and follows its pods. */
+export async function startAgent(options: AgentOptions): Promise<Agent> {
+  const { node, client, clock } = options
+  const logger = options.logger.child({ node: node.name })
+  const directory = join(options.dataDir, 'nodes', node.name)
+  const podsDirectory = join(directory, 'pods')
+  mkdirSync(podsDirectory, { recursive: true, mode: 0o700 })
+
+  const runtime: Runtime = new ProcessRuntime({ directory: podsDirectory, version: options.version, clock, logger })
+  const volumes = options.createVolumes(directory)
+  const events = createEventRecorder({ client, component: 'kubelet', host: node.name, clock, logger })
+  const pods = createInformer<Pod>({ client, type: PODS, clock, logger, fieldSelector: `spec.nodeName=${node.name}` })
+  const informers = options.informers ?? createInformerFactory({ client, clock, logger })
+  const services = informers.for<Service>(SERVICES)
+  const capacity = machineCapacity(directory)
+
+  const manager = new PodManager(pods, {
+    client,
+    clock,
+    logger,
+    random: options.random ?? Math.random,
+    events,
+    runtime,
+    volumes,
+    configs: new ApiConfigSource(client),
+    addresses: new PodAddresses(node.podCidr, join(directory, 'last-pod-address')),
+    targets: new ProbeTargets(options.clusterCidr),
+    hostIp: node.address,
+    allocatable: capacity,
+    podDirectory: (podUid) => join(podsDirectory, podUid),
+    services: (namespace) => {
+      const api = services.get('default', 'kubernetes')
+      return [...services.list(namespace), ...(api === undefined || namespace === 'default' ? [] : [api])]
+    },
+  })
+  const api = await options.serveNodeApi?.(createPodLogs(manager, runtime))
+  await services.synced
+  await manager.start()
+  const keeper = new NodeKeeper({
+    client,
+    clock,
+    logger,
+    events,
+    facts: {
+      name: node.name,
+      address: node.address,
+      capacity,
+      info: systemInfo(`${runtime.name}://${runtime.version}`, KUBELET_VERSION),
+      apiPort: api?.port,
+    },
+    podCidr: node.podCidr,
+    labels: options.labels ?? {},
+    directory,
+  })
+  await keeper.start()
+
+  const letGo = async (): Promise<void> => {
+    manager.close()
+    keeper.close()
+    pods.close()
+    if (options.informers === undefined) informers.close()
+    await api?.close()
+    await volumes.close()
+  }
+  return {
+    async close() {
+      await letGo()
+      await runtime.close()
+    },
+    async shutDown(graceMs) {
+      // The pods' workers are gone first, so that nothing is started again.
+      await letGo()
+      const containers = (await runtime.list()).flatMap((sandbox) => sandbox.containers)
+      await Promise.all(containers.map(({ id }) => runtime.stopContainer(id, graceMs)))
+      await runtime.close()
+    },
+  }
+}

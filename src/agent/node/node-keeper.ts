@@ -1,0 +1,152 @@
+import { findCondition } from '../../api/conditions.ts'
+import { LEASES, NODES } from '../../api/resource-type.ts'
+import { isReason } from '../../api/status-error.ts'
+import type { Lease } from '../../api/types/coordination-v1.gen.ts'
+import type { Node, NodeStatus } from '../../api/types/core-v1.gen.ts'
+import type { Clock, Millis, Timer } from '../../base/clock.ts'
+import type { Logger } from '../../base/logger.ts'
+import type { Client } from '../../client/client.ts'
+import type { EventRecorder } from '../../client/event-recorder.ts'
+import { architecture, machinePressure } from './machine.ts'
+import { type NodeFacts, nodeConditions, nodeStatus } from './node-status.ts'
+
+const LEASE_NAMESPACE = 'kube-node-lease'
+const RENEW_MS = 10_000
+const LEASE_SECONDS = 40
+/** A status that did not change is told this often all the same. */
+const REPORT_MS = 300_000
+const RETRY_MS = 100
+
+export interface NodeKeeperOptions {
+  readonly client: Client
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly events: EventRecorder
+  readonly facts: NodeFacts
+  readonly podCidr: string
+  readonly labels: Readonly<Record<string, string>>
+  /** Where the node's pods live: the file system whose space counts. */
+  readonly directory: string
+}
+
+/** Keeps the node's object and lease in the API: there, true, and fresh. */
+export class NodeKeeper {
+  readonly #options: NodeKeeperOptions
+  #reported: { readonly status: NodeStatus; readonly atMs: Millis } | undefined
+  #lease: Lease | undefined
+  #timer: Timer | undefined
+  #closed = false
+
+  constructor(options: NodeKeeperOptions) {
+    this.#options = options
+  }
+
+  /** Registers the node and reports it ready; tries until the API takes it. */
+  async start(): Promise<void> {
+    while (!this.#closed) {
+      try {
+        await this.#report()
+        await this.#renew()
+        break
+      } catch (error) {
+        this.#options.logger.debug({ err: error }, 'the node could not be registered yet')
+        await new Promise<void>((resolve) => this.#options.clock.setTimer(RETRY_MS, resolve))
+      }
+    }
+    this.#next()
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#timer?.cancel()
+  }
+
+  #next(): void {
+    if (!this.#closed) this.#timer = this.#options.clock.setTimer(RENEW_MS, () => void this.#beat())
+  }
+
+  async #beat(): Promise<void> {
+    try {
+      await this.#renew()
+      await this.#report()
+    } catch (error) {
+      this.#lease = undefined
+      if (isReason(error, 'NotFound')) this.#reported = undefined
+      this.#options.logger.debug({ err: error }, 'the node could not be reported')
+    }
+    this.#next()
+  }
+
+  async #report(): Promise<void> {
+    const { clock, client, facts, directory, events } = this.#options
+    const now = clock.now()
+    const pressure = machinePressure(directory)
+    const before = this.#reported
+    if (before === undefined) {
+      const node = await this.#register()
+      const conditions = nodeConditions(node.status?.conditions, pressure, now)
+      const status = nodeStatus(facts, conditions)
+      await this.#patch(status)
+      this.#reported = { status, atMs: now }
+      const object = { ...node, apiVersion: 'v1', kind: 'Node' }
+      events.event(object, 'Normal', 'Starting', 'Starting kubelet.')
+      if (findCondition(node.status?.conditions, 'Ready')?.status !== 'True')
+        events.event(object, 'Normal', 'NodeReady', `Node ${facts.name} status is now: NodeReady`)
+      return
+    }
+    const conditions = nodeConditions(before.status.conditions, pressure, now)
+    const hasChanged = conditions.some((condition, i) => condition.status !== before.status.conditions?.[i]?.status)
+    if (!hasChanged && now - before.atMs < REPORT_MS) {
+      // Somebody else may have spoken for this node while it was not heard of, or the object may be gone.
+      const node = await client.get(NODES, { name: facts.name })
+      if (findCondition(node.status?.conditions, 'Ready')?.status === 'True') return
+    }
+    const status = nodeStatus(facts, conditions)
+    await this.#patch(status)
+    this.#reported = { status, atMs: now }
+  }
+
+  /** The node's object, made when it is not there; labels and the pod range are put right. */
+  async #register(): Promise<Node> {
+    const { client, facts, podCidr } = this.#options
+    const labels = {
+      'kubernetes.io/hostname': facts.name,
+      'kubernetes.io/os': 'linux',
+      'kubernetes.io/arch': architecture(),
+      ...this.#options.labels,
+    }
+    const spec = { podCIDR: podCidr, podCIDRs: [podCidr] }
+    try {
+      const node = await client.get(NODES, { name: facts.name })
+      const hasAll = Object.entries(labels).every(([key, value]) => node.metadata?.labels?.[key] === value)
+      if (hasAll && node.spec?.podCIDR === podCidr) return node
+      return await client.patch(NODES, { name: facts.name }, { metadata: { labels }, spec })
+    } catch (error) {
+      if (!isReason(error, 'NotFound')) throw error
+      return await client.create(NODES, { metadata: { name: facts.name, labels }, spec })
+    }
+  }
+
+  async #patch(status: NodeStatus): Promise<void> {
+    const { client, facts } = this.#options
+    // Addresses merge by type and images are replaced; both are always sent whole.
+    await client.patch(NODES, { name: facts.name }, { status }, { subresource: 'status' })
+  }
+
+  async #renew(): Promise<void> {
+    const { client, clock, facts } = this.#options
+    const renewTime = `${new Date(clock.now()).toISOString().slice(0, -1)}000Z`
+    const ref = { namespace: LEASE_NAMESPACE, name: facts.name }
+    if (this.#lease !== undefined) {
+      this.#lease = await client.patch(LEASES, ref, { spec: { renewTime } }, { type: 'application/merge-patch+json' })
+      return
+    }
+    const spec = { holderIdentity: facts.name, leaseDurationSeconds: LEASE_SECONDS, renewTime }
+    try {
+      this.#lease = await client.patch(LEASES, ref, { spec }, { type: 'application/merge-patch+json' })
+    } catch (error) {
+      if (!isReason(error, 'NotFound')) throw error
+      this.#lease = await client.create(LEASES, { metadata: ref, spec })
+    }
+  }
+}

@@ -1,0 +1,184 @@
+import type { Pod, PodStatus } from '../../api/types/core-v1.gen.ts'
+import type { Millis } from '../../base/clock.ts'
+import type { SandboxState } from '../runtime/runtime.ts'
+import { containerHistory } from './container-history.ts'
+import { crashDelay, goDuration, nextCrashDelay } from './crash-backoff.ts'
+import { endingOf, planEnding } from './plan-ending.ts'
+import { isStarted, type PlannedContainer } from './planned-container.ts'
+import type { PodAction, PodNotice } from './pod-action.ts'
+import { podContainers, podFullName } from './pod-containers.ts'
+import type { PodMemory } from './pod-memory.ts'
+import { podStatus } from './pod-status.ts'
+import { shouldRestart } from './restart-rule.ts'
+import type { ContainerView, Ending } from './status-input.ts'
+
+export interface PodPlan {
+  readonly actions: readonly PodAction[]
+  readonly notices: readonly PodNotice[]
+  readonly status: PodStatus
+  /** The pod is on its way out, for this reason; undefined while it is meant to run. */
+  readonly ending: Ending | undefined
+  /** When to plan again although nothing happened. */
+  readonly recheckAtMs: Millis | undefined
+}
+
+/**
+ * What to do next for a pod, and how it is, from its object, what the runtime runs, what the agent remembers and the
+ * time. Pure and total. Planning again after the actions were taken gives none; whatever is under way stands in
+ * `memory.busy` and is not begun twice.
+ */
+export function planPod(pod: Pod, observed: SandboxState | undefined, memory: PodMemory, now: Millis): PodPlan {
+  const containers = podContainers(pod).map((container) => ({
+    container,
+    history: containerHistory(container, observed, pod.status, pod.metadata?.uid ?? ''),
+  }))
+  const rechecks: Millis[] = []
+  const running = planRunning(pod, observed, memory, containers, now, rechecks)
+  const ending = endingOf(pod, memory, running.finished, now, rechecks)
+  const chosen = ending === undefined ? running : planEnding(ending, observed, memory, containers, now, rechecks)
+  const status = podStatus({
+    pod,
+    memory,
+    containers,
+    views: chosen.views,
+    hasSandbox: observed !== undefined,
+    ending,
+    nothingRuns: !containers.some(({ history }) => history.latest?.phase === 'running'),
+    initialized: running.initialized,
+    now,
+  })
+  const future = rechecks.filter((at) => at > now)
+  return {
+    actions: chosen.actions,
+    notices: ending === undefined ? running.notices : [],
+    status,
+    ending,
+    recheckAtMs: future.length === 0 ? undefined : Math.min(...future),
+  }
+}
+
+interface RunningPlan {
+  readonly actions: readonly PodAction[]
+  readonly notices: readonly PodNotice[]
+  readonly views: ReadonlyMap<string, ContainerView>
+  readonly initialized: boolean
+  /** All that had to run has run, and nothing is started again. */
+  readonly finished: boolean
+}
+
+function planRunning(
+  pod: Pod,
+  observed: SandboxState | undefined,
+  memory: PodMemory,
+  containers: readonly PlannedContainer[],
+  now: Millis,
+  rechecks: Millis[],
+): RunningPlan {
+  const actions: PodAction[] = []
+  const notices: PodNotice[] = []
+  const views = new Map<string, ContainerView>()
+  const policy = pod.spec?.restartPolicy
+  const mains = containers.filter(({ container }) => container.kind === 'main')
+
+  if (observed === undefined) step('#sandbox', { kind: 'createSandbox' })
+  else if (!memory.volumesReady) step('#volumes', { kind: 'prepareVolumes' })
+  const mayStart = observed !== undefined && memory.volumesReady
+
+  // Init containers run once for a sandbox: when a main container has run in it, they are over.
+  let initialized = mains.some(({ history }) => history.latest !== undefined && !history.lost)
+  let failedInit = false
+  if (!initialized) {
+    initialized = true
+    for (const planned of containers) {
+      if (planned.container.kind === 'main') continue
+      if (!planInit(planned)) {
+        initialized = false
+        break
+      }
+    }
+  } else {
+    for (const planned of containers) if (planned.container.kind === 'sidecar') keepRunning(planned)
+  }
+  if (initialized) for (const planned of mains) keepRunning(planned)
+  for (const { history } of containers)
+    for (const { id } of history.outdated) actions.push({ kind: 'removeContainer', id })
+
+  const finished = failedInit || (initialized && mains.every((planned) => isOver(planned)))
+  return { actions, notices, views, initialized, finished }
+
+  function isOver({ container, history }: PlannedContainer): boolean {
+    const { latest } = history
+    return latest?.phase === 'exited' && !shouldRestart(container, policy, latest.exitCode ?? 255)
+  }
+
+  function step(name: '#sandbox' | '#volumes', action: PodAction): void {
+    if (memory.busy.has(name)) return
+    const failure = memory.failures.get(name)
+    if (failure !== undefined && failure.retryAtMs > now) rechecks.push(failure.retryAtMs)
+    else actions.push(action)
+  }
+
+  /** True when the next container may go ahead. */
+  function planInit(planned: PlannedContainer): boolean {
+    const { container, history } = planned
+    const { latest } = history
+    if (container.kind === 'init' && latest?.phase === 'exited' && !history.lost) {
+      if (latest.exitCode === 0) return true
+      if (isOver(planned)) {
+        failedInit = true
+        return false
+      }
+    }
+    keepRunning(planned)
+    return container.kind === 'sidecar' && isStarted(planned, memory)
+  }
+
+  function keepRunning(planned: PlannedContainer): void {
+    const { container, history } = planned
+    const { latest } = history
+    if (latest?.phase === 'running') {
+      endUnhealthy(planned)
+      return
+    }
+    // An init container of a lost sandbox runs again, whatever became of it there.
+    if (latest !== undefined && isOver(planned) && !(container.kind === 'init' && history.lost)) return
+    const failure = memory.failures.get(container.name)
+    if (failure !== undefined) views.set(container.name, { reason: failure.reason, message: failure.message })
+    if (memory.busy.has(container.name)) return
+    if (failure !== undefined && failure.retryAtMs > now) {
+      rechecks.push(failure.retryAtMs)
+      return
+    }
+
+    let crashDelayMs: Millis | undefined
+    if (latest !== undefined) {
+      const finishedAt = latest.finishedAtMs ?? now
+      const delay = crashDelay(memory.crashDelays.get(container.name), finishedAt - latest.startedAtMs)
+      if (finishedAt + delay > now) {
+        rechecks.push(finishedAt + delay)
+        const what = `restarting failed container=${container.name} pod=${podFullName(pod)}`
+        views.set(container.name, { reason: 'CrashLoopBackOff', message: `back-off ${goDuration(delay)} ${what}` })
+        notices.push({
+          key: `BackOff/${container.name}/${latest.attempt}`,
+          container,
+          type: 'Warning',
+          reason: 'BackOff',
+          message: `Back-off restarting failed container ${container.name} in pod ${podFullName(pod)}`,
+        })
+        return
+      }
+      crashDelayMs = nextCrashDelay(delay)
+    }
+    if (mayStart) actions.push({ kind: 'startContainer', container, attempt: history.nextAttempt, crashDelayMs })
+  }
+
+  function endUnhealthy({ container, history }: PlannedContainer): void {
+    const probe = memory.probes.get(container.name)
+    const latest = history.latest!
+    if (probe?.failed === undefined || probe.attempt !== latest.attempt || memory.busy.has(container.name)) return
+    const graceMs = probe.failed.graceMs ?? (pod.spec?.terminationGracePeriodSeconds ?? 30) * 1000
+    const again = shouldRestart(container, policy, 137) ? ', will be restarted' : ''
+    const why = `Container ${container.name} failed ${probe.failed.probe} probe${again}`
+    actions.push({ kind: 'stopContainer', container, id: latest.id, graceMs, why })
+  }
+}

@@ -1,0 +1,58 @@
+import { podQosClass } from '../../api/pod-requests.ts'
+import type { ContainerStatus, PodSpec, PodStatus } from '../../api/types/core-v1.gen.ts'
+import { containerStatus } from './container-status.ts'
+import type { PlannedContainer } from './planned-container.ts'
+import { podConditions } from './pod-conditions.ts'
+import { podPhase } from './pod-phase.ts'
+import { isoSeconds, type StatusInput } from './status-input.ts'
+
+/** The pod's whole status as the kubelet would report it. What others own in it (other conditions) is left alone. */
+export function podStatus(input: StatusInput): PodStatus {
+  const { pod, memory, containers, ending, now } = input
+  const previous = pod.status
+  const spec = pod.spec as PodSpec
+  // Ended for good: nothing is left to run, and nothing will be started.
+  const isOver = ending !== undefined && input.nothingRuns && memory.busy.size === 0
+  const statusOf = (planned: PlannedContainer): ContainerStatus => containerStatus(planned, input)
+  const initContainerStatuses = containers.filter(({ container }) => container.kind !== 'main').map(statusOf)
+  const containerStatuses = containers.filter(({ container }) => container.kind === 'main').map(statusOf)
+
+  const computed = podPhase(pod, initContainerStatuses, containerStatuses, input.initialized, isOver)
+  const wasOver = previous?.phase === 'Succeeded' || previous?.phase === 'Failed'
+  const isDeadline = ending?.kind === 'deadline' || previous?.reason === 'DeadlineExceeded'
+  // A pod is over only when its last container is: until then it counts as running.
+  const isEarly = (computed === 'Succeeded' || computed === 'Failed') && !isOver
+  const phase = wasOver
+    ? previous.phase!
+    : isDeadline && isOver
+      ? 'Failed'
+      : isEarly
+        ? earlierPhase(previous)
+        : computed
+  const ip = spec.hostNetwork === true ? memory.hostIp : (memory.ip ?? previous?.podIP)
+  const showsIp = ip !== undefined && (input.hasSandbox || previous?.podIP !== undefined)
+
+  const status: PodStatus = {
+    phase,
+    conditions: podConditions(input, phase, initContainerStatuses, containerStatuses),
+    hostIP: memory.hostIp,
+    hostIPs: [{ ip: memory.hostIp }],
+    ...(showsIp ? { podIP: ip, podIPs: [{ ip }] } : {}),
+    startTime: previous?.startTime ?? isoSeconds(now),
+    qosClass: previous?.qosClass ?? podQosClass(spec),
+    ...(pod.metadata?.generation === undefined ? {} : { observedGeneration: pod.metadata.generation }),
+    ...(initContainerStatuses.length === 0 ? {} : { initContainerStatuses }),
+    containerStatuses,
+  }
+  if (isDeadline) {
+    const message = 'Pod was active on the node longer than the specified deadline'
+    return { ...status, reason: 'DeadlineExceeded', message }
+  }
+  return wasOver && previous.reason !== undefined
+    ? { ...status, reason: previous.reason, message: previous.message }
+    : status
+}
+
+function earlierPhase(previous: PodStatus | undefined): string {
+  return previous?.phase === 'Pending' || previous?.phase === undefined ? 'Pending' : 'Running'
+}
