@@ -209,5 +209,5 @@ export class ClusterCache {
 
 function parseStored(bytes: Uint8Array): KubeObject {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString()
-  return parseJson(text) as KubeObject
+  return parseJson(text).value as KubeObject
 }

@@ -42,7 +42,7 @@ function charged(budget: PodDisruptionBudget, podName: string, nowMs: number): P
   if (status === undefined || (status.observedGeneration ?? 0) < (metadata?.generation ?? 0)) {
     throw tooMany(`The disruption budget ${metadata?.name} is still being processed by the server.`)
   }
-  const { disruptionsAllowed, currentHealthy, desiredHealthy, disruptedPods = {} } = status
+  const { disruptionsAllowed = 0, currentHealthy, desiredHealthy, disruptedPods = {} } = status
   if (disruptionsAllowed < 0) throw new StatusError('Forbidden', 'pdb disruptions allowed is negative')
   if (Object.keys(disruptedPods).length > DISRUPTED_MAX)
     throw new StatusError('Forbidden', 'DisruptedPods map too big - too many evictions not confirmed by PDB controller')

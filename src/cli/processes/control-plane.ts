@@ -1,0 +1,56 @@
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { systemClock } from '../../base/clock.ts'
+import { startControlPlane } from '../../controlplane/control-plane.ts'
+import { createMemoryStore, openSqliteStore } from '../../controlplane/store/sqlite-store.ts'
+import { StoreError } from '../../controlplane/store/store.ts'
+import { UserError } from '../user-error.ts'
+import { createFileLogger } from './file-logger.ts'
+import { runChild } from './run-child.ts'
+
+/** Whether this process may listen below port 1024; asked of the kernel, which is the only one to know. */
+function mayUsePrivilegedPorts(address: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer()
+    server.once('error', () => resolve(false))
+    server.listen({ host: address, port: 443, exclusive: true }, () => server.close(() => resolve(true)))
+  })
+}
+
+function explained(error: unknown): unknown {
+  if (error instanceof StoreError) return new UserError(error.message, undefined, { cause: error })
+  const { code, message } = error as NodeJS.ErrnoException
+  if (code === 'EADDRINUSE')
+    return new UserError(
+      `the API server's port is taken: ${message}`,
+      'end the other program, or give another port with --api-port',
+      { cause: error },
+    )
+  if (code === 'ENOSPC')
+    return new UserError(`the disk is full: ${message}`, 'free some space and start again', { cause: error })
+  return error
+}
+
+runChild(
+  (config) => createFileLogger('control-plane', config),
+  async ({ config, logger, phase, fatal }) => {
+    try {
+      const controlPlane = await startControlPlane({
+        ...config,
+        openStore: (onFailure) =>
+          config.store === 'memory'
+            ? createMemoryStore()
+            : openSqliteStore({ path: join(config.dataDir, 'store', 'wherry.db'), onFailure }),
+        clock: systemClock,
+        logger,
+        random: Math.random,
+        phase,
+        onFailure: fatal,
+        privilegedPorts: await mayUsePrivilegedPorts(config.layout.kubernetesServiceIp),
+      })
+      return { apiPort: controlPlane.apiPort, close: () => controlPlane.close() }
+    } catch (error) {
+      throw explained(error)
+    }
+  },
+)

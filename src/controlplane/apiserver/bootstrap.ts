@@ -1,0 +1,82 @@
+import type { KubeObject } from '../../api/object.ts'
+import type { ResourceType } from '../../api/resource-type.ts'
+import { ENDPOINT_SLICES, ENDPOINTS, NAMESPACES, SERVICES } from '../../api/resource-type.ts'
+import { isReason } from '../../api/status-error.ts'
+import type { Client } from '../../client/client.ts'
+
+export interface BootstrapOptions {
+  readonly client: Client
+  /** Where the API server listens. */
+  readonly address: string
+  readonly port: number
+  /** ClusterIP of the `kubernetes` Service. */
+  readonly serviceIp: string
+  /** The Service's own port: 443 as everywhere, or another one where the machine does not let wherry listen there. */
+  readonly servicePort: number
+}
+
+const SYSTEM_NAMESPACES = ['default', 'kube-system', 'kube-public', 'kube-node-lease']
+
+/** Creates an object, or brings the one that is there to what it must be. */
+async function ensure<T extends KubeObject>(
+  client: Client,
+  type: ResourceType<T>,
+  wanted: T,
+  agrees: (found: T) => boolean,
+): Promise<void> {
+  try {
+    await client.create(type, wanted)
+  } catch (error) {
+    if (!isReason(error, 'AlreadyExists')) throw error
+    const { namespace, name = '' } = wanted.metadata ?? {}
+    const found = await client.get(type, { namespace, name })
+    if (!agrees(found))
+      await client.update(type, {
+        ...found,
+        ...wanted,
+        metadata: { ...found.metadata, labels: { ...found.metadata?.labels, ...wanted.metadata?.labels } },
+      })
+  }
+}
+
+/** What every cluster has: the system namespaces, and the `kubernetes` Service that leads to this API server. */
+export async function bootstrap(options: BootstrapOptions): Promise<void> {
+  const { client, address, port, serviceIp, servicePort } = options
+  await Promise.all(SYSTEM_NAMESPACES.map((name) => ensure(client, NAMESPACES, { metadata: { name } }, () => true)))
+  const metadata = { namespace: 'default', name: 'kubernetes' }
+  await ensure(
+    client,
+    SERVICES,
+    {
+      metadata: { ...metadata, labels: { component: 'apiserver', provider: 'kubernetes' } },
+      spec: {
+        type: 'ClusterIP',
+        clusterIP: serviceIp,
+        clusterIPs: [serviceIp],
+        ports: [{ name: 'https', protocol: 'TCP', port: servicePort, targetPort: port }],
+      },
+    },
+    ({ spec }) => spec?.ports?.[0]?.port === servicePort && spec.ports[0].targetPort === port,
+  )
+  const ports = [{ name: 'https', port, protocol: 'TCP' }]
+  await ensure(
+    client,
+    ENDPOINTS,
+    {
+      metadata: { ...metadata, labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' } },
+      subsets: [{ addresses: [{ ip: address }], ports }],
+    },
+    ({ subsets }) => subsets?.[0]?.addresses?.[0]?.ip === address && subsets[0].ports?.[0]?.port === port,
+  )
+  await ensure(
+    client,
+    ENDPOINT_SLICES,
+    {
+      metadata: { ...metadata, labels: { 'kubernetes.io/service-name': 'kubernetes' } },
+      addressType: 'IPv4',
+      endpoints: [{ addresses: [address], conditions: { ready: true } }],
+      ports,
+    },
+    ({ endpoints, ports: found }) => endpoints?.[0]?.addresses[0] === address && found?.[0]?.port === port,
+  )
+}

@@ -1,0 +1,119 @@
+import type { ResourceDefinition } from '../../api/definition.ts'
+import { StatusError } from '../../api/status-error.ts'
+import type { ApiServerOptions } from './api-server.ts'
+import type { CoreRequest, CoreResponse } from './core-request.ts'
+import type { Registry } from './registry.ts'
+import { bind } from './subresources/binding.ts'
+import { evict } from './subresources/eviction.ts'
+import { finalize } from './subresources/finalize.ts'
+import { log } from './subresources/log.ts'
+import { scale } from './subresources/scale.ts'
+import { requestToken } from './subresources/token.ts'
+import { create } from './verbs/create.ts'
+import { remove, removeCollection } from './verbs/delete.ts'
+import { list } from './verbs/list.ts'
+import { patch } from './verbs/patch.ts'
+import { update } from './verbs/update.ts'
+import { watch } from './verbs/watch.ts'
+
+/** Carries an authorized, parsed request out. */
+export type Dispatch = (request: CoreRequest) => Promise<CoreResponse>
+
+function notAllowed(): StatusError {
+  return new StatusError('MethodNotAllowed', 'the server does not allow this method on the requested resource')
+}
+
+function notFound(): StatusError {
+  return new StatusError('NotFound', 'the server could not find the requested resource')
+}
+
+/** Chooses the verb's or the subresource's function. */
+export function createDispatch(
+  registry: Registry,
+  options: Pick<ApiServerOptions, 'definitions' | 'logSource' | 'tokens' | 'random'>,
+): Dispatch {
+  const definitionOf = (resource: string): ResourceDefinition => {
+    const found = options.definitions.find((definition) => definition.resource === resource)
+    if (found === undefined) throw notFound()
+    return found
+  }
+  const plain = async (request: CoreRequest): Promise<CoreResponse> => {
+    const { definition, info } = request
+    if (!definition.verbs.includes(info.verb as never)) throw notAllowed()
+    switch (info.verb) {
+      case 'get': {
+        const object = registry.served(definition, await registry.get(definition, info.namespace, info.name))
+        return { kind: 'object', status: 200, object, warnings: [] }
+      }
+      case 'list':
+        return list(registry, request)
+      case 'watch':
+        return watch(registry, request, options.random)
+      case 'create':
+        return create(registry, request)
+      case 'update':
+        return update(registry, request)
+      case 'patch':
+        return patch(registry, request)
+      case 'delete':
+        return remove(registry, request)
+      case 'deletecollection':
+        return removeCollection(registry, request)
+      default:
+        throw notAllowed()
+    }
+  }
+  const status = async (request: CoreRequest): Promise<CoreResponse> => {
+    const { info } = request
+    if (info.verb === 'get') return plain({ ...request, info: { ...info, subresource: '' } })
+    if (info.verb === 'update') return update(registry, request)
+    if (info.verb === 'patch') return patch(registry, request)
+    throw notAllowed()
+  }
+  const onlyCreate = (request: CoreRequest, answer: () => Promise<CoreResponse>): Promise<CoreResponse> => {
+    if (request.info.verb !== 'create') throw notAllowed()
+    return answer()
+  }
+
+  return async (request) => {
+    const { definition, info } = request
+    if (info.resource === 'bindings') {
+      const name =
+        (request.body as { readonly metadata?: { readonly name?: string } } | undefined)?.metadata?.name ?? ''
+      return onlyCreate(request, () =>
+        bind(registry, { ...request, info: { ...info, resource: 'pods', name, subresource: 'binding' } }),
+      )
+    }
+    if (info.subresource === '') return plain(request)
+    if (info.subresource === 'status' && definition.status !== undefined) return status(request)
+    if (info.subresource === 'scale' && definition.scale !== undefined) {
+      if (!['get', 'update', 'patch'].includes(info.verb)) throw notAllowed()
+      return scale(registry, request)
+    }
+    if (!definition.otherSubresources.some(({ name }) => name === info.subresource)) throw notFound()
+    switch (`${definition.resource}/${info.subresource}`) {
+      case 'pods/binding':
+        return onlyCreate(request, () => bind(registry, request))
+      case 'pods/eviction':
+        return onlyCreate(request, () => evict(registry, request, definitionOf('poddisruptionbudgets')))
+      case 'pods/log':
+        if (info.verb !== 'get') throw notAllowed()
+        if (options.logSource === undefined)
+          throw new StatusError('ServiceUnavailable', 'this API server has no way to the nodes')
+        return log(registry, request, definitionOf('nodes'), options.logSource)
+      case 'namespaces/finalize':
+        if (info.verb !== 'update') throw notAllowed()
+        return finalize(registry, request)
+      case 'serviceaccounts/token': {
+        const { tokens } = options
+        if (tokens === undefined) throw new StatusError('ServiceUnavailable', 'this API server issues no tokens')
+        return onlyCreate(request, () => requestToken(registry, request, definitionOf('pods'), tokens))
+      }
+      case 'pods/ephemeralcontainers':
+      case 'pods/resize':
+        return status(request)
+      default:
+        throw notFound()
+    }
+  }
+}

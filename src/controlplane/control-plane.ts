@@ -1,0 +1,222 @@
+import { join } from 'node:path'
+import { DEFINITIONS } from '../api/definitions/all.ts'
+import { PODS, SERVICES } from '../api/resource-type.ts'
+import type { Pod, Service } from '../api/types/core-v1.gen.ts'
+import type { AddressLayout } from '../base/address-layout.ts'
+import type { Clock } from '../base/clock.ts'
+import type { Logger } from '../base/logger.ts'
+import { createClient } from '../client/create-client.ts'
+import { createEventRecorder, type EventRecorder } from '../client/event-recorder.ts'
+import { createInformerFactory } from '../client/informer-factory.ts'
+import { startLoadBalancerController } from './allocators/load-balancer-controller.ts'
+import { createServiceAddresses } from './allocators/service-addresses.ts'
+import { type ApiServer, createApiServer } from './apiserver/api-server.ts'
+import { bootstrap } from './apiserver/bootstrap.ts'
+import { openAuditLog } from './apiserver/edge/audit-log.ts'
+import { createAuthenticate } from './apiserver/edge/authenticate.ts'
+import { ensureSecretEncryption } from './apiserver/edge/encryption.ts'
+import { startHttpsFront } from './apiserver/edge/https-front.ts'
+import { writeKubeconfig } from './apiserver/edge/kubeconfig.ts'
+import { createNodeRestriction } from './apiserver/edge/node-restriction.ts'
+import { ensurePki, type Pki } from './apiserver/edge/pki.ts'
+import { createPodLogSource } from './apiserver/edge/pod-log-source.ts'
+import { createServiceAccountTokens, type TokenBindings } from './apiserver/edge/service-account-tokens.ts'
+import { createStaticAuthorizer } from './apiserver/edge/static-authorizer.ts'
+import { CONTROL_PLANE_USER } from './apiserver/user.ts'
+import { startControllers } from './controllers/start-controllers.ts'
+import { startScheduler } from './scheduler/start-scheduler.ts'
+import { startAutoCompaction } from './store/auto-compaction.ts'
+import type { Store, StoreError } from './store/store.ts'
+
+/** What this API server says it is: level 1.36 of the API. */
+export const API_VERSION = 'v1.36.0+wherry'
+
+const VERIFY_CACHES_MS = 5 * 60_000
+const REPAIR_ADDRESSES_MS = 3 * 60_000
+const NODE_PORTS = { first: 30_000, last: 32_767 } as const
+
+export interface ControlPlaneOptions {
+  readonly clusterName: string
+  readonly dataDir: string
+  readonly layout: AddressLayout
+  /** 0 takes a free one. */
+  readonly apiPort: number
+  readonly kubeconfig: string
+  readonly openStore: (onFailure: (error: StoreError) => void) => Store
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly random: () => number
+  /** Runs one step of start-up and tells how long it took. */
+  readonly phase: <T>(name: string, step: () => Promise<T>) => Promise<T>
+  /** The store has failed for good: the process is to end. */
+  readonly onFailure: (error: Error) => void
+  /** Whether ports below 1024 can be listened on, and so whether the `kubernetes` Service can have 443. */
+  readonly privilegedPorts: boolean
+}
+
+export interface ControlPlane {
+  readonly apiPort: number
+  readonly apiServer: ApiServer
+  readonly pki: Pki
+  close(): Promise<void>
+}
+
+/** What the server asks about stored objects for its own decisions; answered from its cache. */
+function lookups(server: () => ApiServer | undefined): {
+  podsOnNode(node: string): Iterable<Pod>
+  bindings: TokenBindings
+  services(): Promise<readonly Service[]>
+} {
+  const definitionOf = (resource: string) =>
+    DEFINITIONS.find((definition) => definition.resource === resource && definition.group === '')!
+  const objects = <T>(resource: string): T[] => {
+    const registry = server()?.registry
+    if (registry === undefined) return []
+    const definition = definitionOf(resource)
+    return [...registry.cacheOf(definition).range(`${definition.storagePrefix}/`)].map(({ object }) => object as T)
+  }
+  const uidOf = (resource: string, namespace: string, name: string): string | undefined => {
+    const definition = definitionOf(resource)
+    return server()?.registry.cacheOf(definition).get(`${definition.storagePrefix}/${namespace}/${name}`)?.object
+      .metadata?.uid
+  }
+  return {
+    podsOnNode: (node) => objects<Pod>(PODS.resource).filter((pod) => pod.spec?.nodeName === node),
+    bindings: {
+      serviceAccountUid: (namespace, name) => uidOf('serviceaccounts', namespace, name),
+      podUid: (namespace, name) => uidOf('pods', namespace, name),
+    },
+    services: async () => objects<Service>(SERVICES.resource),
+  }
+}
+
+/** Starts the control plane: store, API server and its listener, then controllers and scheduler. */
+export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
+  const { layout, dataDir, clock, logger, phase, random } = options
+  const pki = await phase('certificates', () =>
+    ensurePki({
+      dataDir,
+      clusterName: options.clusterName,
+      apiAddresses: [layout.kubernetesServiceIp],
+      nodes: layout.nodes,
+      clock,
+    }),
+  )
+  const store = await phase('store', async () => options.openStore(options.onFailure))
+
+  let server: ApiServer | undefined
+  const { podsOnNode, bindings, services } = lookups(() => server)
+  const tokens = createServiceAccountTokens(pki.serviceAccountKey, clock)
+  const addresses = createServiceAddresses({
+    serviceCidr: layout.serviceCidr,
+    nodePorts: NODE_PORTS,
+    list: services,
+    random,
+  })
+  const audit = openAuditLog({
+    path: join(dataDir, 'logs', 'audit.log'),
+    clock,
+    logger: logger.child({ part: 'audit' }),
+  })
+  const authorizer = createStaticAuthorizer({ podsOnNode })
+  server = await phase('API server', () =>
+    createApiServer({
+      store,
+      definitions: DEFINITIONS,
+      admission: [createNodeRestriction(podsOnNode), addresses],
+      authorizer,
+      clock,
+      logger: logger.child({ part: 'apiserver' }),
+      random,
+      version: API_VERSION,
+      transform: ensureSecretEncryption(dataDir),
+      logSource: createPodLogSource({ clusterCidr: layout.clusterCidr, ca: pki.caPem, ...pki.kubeletClient }),
+      tokens,
+      verifyToken: (token, audiences) => tokens.verify(token, bindings, audiences),
+      onRequest: (record) => audit.record(record),
+    }),
+  )
+  await addresses.repair()
+  const front = await phase('listener', () =>
+    startHttpsFront({
+      handler: server,
+      tls: { ...pki.apiServer, ca: pki.caPem },
+      host: '127.0.0.1',
+      port: options.apiPort,
+      authenticate: createAuthenticate((token) => tokens.verify(token, bindings)),
+      logger: logger.child({ part: 'listener' }),
+    }),
+  )
+
+  const client = createClient(server.transport(CONTROL_PLANE_USER))
+  await phase('system objects', () =>
+    bootstrap({
+      client,
+      address: '127.0.0.1',
+      port: front.port,
+      serviceIp: layout.kubernetesServiceIp,
+      servicePort: options.privilegedPorts ? 443 : front.port,
+    }),
+  )
+  writeKubeconfig({
+    path: options.kubeconfig,
+    server: `https://127.0.0.1:${front.port}`,
+    caPem: pki.caPem,
+    certPem: pki.admin.cert,
+    keyPem: pki.admin.key,
+    context: options.clusterName,
+  })
+
+  const informers = createInformerFactory({ client, clock, logger: logger.child({ part: 'informers' }) })
+  const events = (component: string): EventRecorder => createEventRecorder({ client, component, clock, logger, random })
+  const parts = await phase('controllers and scheduler', async () => {
+    const common = { client, informers, clock, random }
+    return [
+      startControllers({ ...common, events, logger: logger.child({ part: 'controllers' }), rootCaPem: pki.caPem }),
+      startScheduler({ ...common, events: events('default-scheduler'), logger: logger.child({ part: 'scheduler' }) }),
+      startLoadBalancerController({
+        ...common,
+        events: events('service-controller'),
+        logger: logger.child({ part: 'load-balancer' }),
+        cidr: layout.loadBalancerCidr,
+      }),
+    ]
+  })
+
+  const compaction = startAutoCompaction(store, clock, logger.child({ part: 'compaction' }))
+  const stopVerifying = every(clock, VERIFY_CACHES_MS, () => server.verifyCaches(), logger)
+  const stopRepairing = every(clock, REPAIR_ADDRESSES_MS, () => addresses.repair(), logger)
+  return {
+    apiPort: front.port,
+    apiServer: server,
+    pki,
+    async close() {
+      stopVerifying()
+      stopRepairing()
+      compaction.close()
+      await Promise.all(parts.map((part) => part.close()))
+      informers.close()
+      await front.close(500)
+      await server.close()
+      await audit.close()
+      await store.close()
+    },
+  }
+}
+
+/** Repeats a task until stopped, the next time only after the last one ended. */
+function every(clock: Clock, ms: number, task: () => Promise<unknown>, logger: Logger): () => void {
+  let stopped = false
+  let timer = clock.setTimer(ms, run)
+  function run(): void {
+    task()
+      .catch((error) => logger.warn({ err: error }, 'a periodic task failed'))
+      .finally(() => {
+        if (!stopped) timer = clock.setTimer(ms, run)
+      })
+  }
+  return () => {
+    stopped = true
+    timer.cancel()
+  }
+}
