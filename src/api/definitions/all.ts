@@ -1,10 +1,16 @@
 import type { ResourceDefinition } from '../definition.ts'
 import { CONFIG_MAP } from './config-map.ts'
+import { DEPLOYMENT } from './deployment/definition.ts'
+import { ENDPOINT_SLICE } from './endpoint-slice/definition.ts'
+import { ENDPOINTS_DEFINITION } from './endpoints.ts'
 import { CORE_EVENT } from './event/core-definition.ts'
 import { EVENT } from './event/definition.ts'
 import { LEASE } from './lease.ts'
 import { NAMESPACE } from './namespace.ts'
 import { NODE } from './node/definition.ts'
+import { POD } from './pod/definition.ts'
+import { POD_DISRUPTION_BUDGET } from './pod-disruption-budget.ts'
+import { REPLICA_SET } from './replica-set.ts'
 import { SECRET } from './secret/definition.ts'
 import { SERVICE } from './service/definition.ts'
 import { SERVICE_ACCOUNT } from './service-account.ts'
@@ -12,12 +18,18 @@ import { SERVICE_ACCOUNT } from './service-account.ts'
 /** Every resource there is without a CustomResourceDefinition. */
 export const DEFINITIONS = [
   CONFIG_MAP,
+  ENDPOINTS_DEFINITION,
+  CORE_EVENT,
   NAMESPACE,
   NODE,
+  POD,
   SECRET,
   SERVICE,
   SERVICE_ACCOUNT,
-  CORE_EVENT,
-  EVENT,
+  DEPLOYMENT,
+  REPLICA_SET,
   LEASE,
+  ENDPOINT_SLICE,
+  EVENT,
+  POD_DISRUPTION_BUDGET,
 ] as readonly ResourceDefinition[]

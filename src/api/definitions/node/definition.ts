@@ -3,7 +3,7 @@ import type { Draft } from '../../object.ts'
 import type { Node } from '../../types/core-v1.gen.ts'
 import { ALL_VERBS } from '../verbs.ts'
 import { NODE_COLUMNS } from './columns.ts'
-import { validateNode, validateNodeUpdate } from './validation.ts'
+import { validateNode, validateNodeStatus, validateNodeUpdate } from './validation.ts'
 
 function setDefaults(draft: Draft<Node>): void {
   draft.spec ??= {}
@@ -40,7 +40,7 @@ export const NODE: ResourceDefinition<Node> = {
     prepareForUpdate(draft, previous) {
       draft.spec = previous.spec as Draft<Node>['spec']
     },
-    validateUpdate: validateNodeUpdate,
+    validateUpdate: validateNodeStatus,
   },
   selectableFields: { 'spec.unschedulable': (node) => String(node.spec?.unschedulable === true) },
   columns: NODE_COLUMNS,

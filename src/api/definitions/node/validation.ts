@@ -39,13 +39,19 @@ function validateAddresses(node: Node): readonly FieldError[] {
   return errors
 }
 
+export function validateNodeStatus(node: Node): readonly FieldError[] {
+  return [
+    ...validateAddresses(node),
+    ...validateAmounts(node.status?.capacity, 'status.capacity'),
+    ...validateAmounts(node.status?.allocatable, 'status.allocatable'),
+  ]
+}
+
 export function validateNode(node: Node): readonly FieldError[] {
   return [
     ...validateTaints(node.spec?.taints ?? [], 'spec.taints'),
     ...validatePodCidrs(node),
-    ...validateAddresses(node),
-    ...validateAmounts(node.status?.capacity, 'status.capacity'),
-    ...validateAmounts(node.status?.allocatable, 'status.allocatable'),
+    ...validateNodeStatus(node),
   ]
 }
 
