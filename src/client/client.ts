@@ -59,4 +59,6 @@ export interface Client {
   delete(type: ResourceType, ref: ObjectRef, parameters?: DeleteParameters): Promise<void>
   /** POST to a subresource (`binding`, `eviction`, `token`). */
   createSubresource(type: ResourceType, ref: ObjectRef, subresource: string, body: unknown): Promise<unknown>
+  /** PUT to a subresource that has no method of its own (`finalize`). */
+  updateSubresource(type: ResourceType, ref: ObjectRef, subresource: string, body: unknown): Promise<unknown>
 }

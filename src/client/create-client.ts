@@ -128,5 +128,7 @@ export function createClient(transport: Transport): Client {
     },
     createSubresource: (type, ref, subresource, body) =>
       call({ method: 'POST', path: resourcePath(type, ref.namespace, ref.name, subresource), body }),
+    updateSubresource: (type, ref, subresource, body) =>
+      call({ method: 'PUT', path: resourcePath(type, ref.namespace, ref.name, subresource), body }),
   }
 }

@@ -1,0 +1,47 @@
+import { isConditionTrue } from '../../../api/conditions.ts'
+import type { Node } from '../../../api/types/core-v1.gen.ts'
+
+export type ZoneState = 'Normal' | 'PartialDisruption' | 'FullDisruption'
+
+const UNHEALTHY_SHARE = 0.55
+const LARGE_ZONE = 50
+
+export interface EvictionRates {
+  /** Nodes a second whose pods may start to be evicted while the zone is healthy. */
+  readonly normal: number
+  /** The same in a large zone that is partly disrupted. */
+  readonly reduced: number
+}
+
+/** Region and zone of a node; nodes without labels share one zone. */
+export function zoneOf({ metadata }: Node): string {
+  const labels = metadata?.labels ?? {}
+  return `${labels['topology.kubernetes.io/region'] ?? ''}/${labels['topology.kubernetes.io/zone'] ?? ''}`
+}
+
+/** Whether a zone's nodes are lost one by one, in numbers, or all together, which is more likely our own blindness. */
+export function zoneState(nodes: readonly Node[]): ZoneState {
+  const ready = nodes.filter(({ status }) => isConditionTrue(status?.conditions, 'Ready')).length
+  const lost = nodes.length - ready
+  if (ready === 0 && lost > 0) return 'FullDisruption'
+  return lost > 2 && lost / nodes.length >= UNHEALTHY_SHARE ? 'PartialDisruption' : 'Normal'
+}
+
+/**
+ * How many nodes of each zone may lose their pods per second: none anywhere when every zone is lost entirely, for then
+ * it is the control plane that is cut off; few or none in a zone that is partly lost.
+ */
+export function evictionRates(
+  zones: ReadonlyMap<string, readonly Node[]>,
+  rates: EvictionRates,
+): ReadonlyMap<string, number> {
+  const states = new Map([...zones].map(([zone, nodes]) => [zone, zoneState(nodes)]))
+  const allLost = [...states.values()].every((state) => state === 'FullDisruption')
+  return new Map(
+    [...zones].map(([zone, nodes]) => {
+      if (allLost) return [zone, 0]
+      const partly = states.get(zone) === 'PartialDisruption'
+      return [zone, !partly ? rates.normal : nodes.length > LARGE_ZONE ? rates.reduced : 0]
+    }),
+  )
+}
