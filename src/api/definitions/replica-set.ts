@@ -2,7 +2,7 @@ import type { ResourceDefinition } from '../definition.ts'
 import { type FieldError, required } from '../field-error.ts'
 import { labelMatcherOf } from '../label-selector.ts'
 import type { Draft } from '../object.ts'
-import type { ReplicaSet } from '../types/apps-v1.gen.ts'
+import type { ReplicaSet, ReplicaSetSpec } from '../types/apps-v1.gen.ts'
 import { firstGeneration, nextGeneration } from './generation.ts'
 import { immutableField } from './immutable-field.ts'
 import { AGE_COLUMN, NAME_COLUMN } from './name-and-age-columns.ts'
@@ -17,13 +17,14 @@ import { ALL_VERBS } from './verbs.ts'
 
 function setDefaults(draft: Draft<ReplicaSet>): void {
   draft.status ??= { replicas: 0 }
-  if (draft.spec === undefined) return
-  draft.spec.replicas ??= 1
-  if (draft.spec.template !== undefined) setTemplateDefaults(draft.spec.template)
+  draft.spec ??= {} as Draft<ReplicaSetSpec>
+  const { spec } = draft
+  spec.replicas ??= 1
+  if (spec.template !== undefined) setTemplateDefaults(spec.template)
 }
 
-function validateReplicaSet({ spec }: ReplicaSet): readonly FieldError[] {
-  if (spec === undefined) return [required('spec')]
+function validateReplicaSet(set: ReplicaSet): readonly FieldError[] {
+  const spec = set.spec!
   return [
     ...nonNegative(spec.replicas, 'spec.replicas'),
     ...nonNegative(spec.minReadySeconds, 'spec.minReadySeconds'),

@@ -1,7 +1,7 @@
 import type { ResourceDefinition } from '../../definition.ts'
 import { labelMatcherOf } from '../../label-selector.ts'
 import type { Draft } from '../../object.ts'
-import type { Deployment } from '../../types/apps-v1.gen.ts'
+import type { Deployment, DeploymentSpec } from '../../types/apps-v1.gen.ts'
 import { firstGeneration, nextGeneration } from '../generation.ts'
 import { AGE_COLUMN, NAME_COLUMN } from '../name-and-age-columns.ts'
 import { setTemplateDefaults } from '../pod/template.ts'
@@ -13,7 +13,7 @@ import { validateDeployment, validateDeploymentStatus, validateDeploymentUpdate 
 
 function setDefaults(draft: Draft<Deployment>): void {
   draft.status ??= {}
-  if (draft.spec === undefined) return
+  draft.spec ??= {} as Draft<DeploymentSpec>
   const { spec } = draft
   spec.replicas ??= 1
   spec.strategy ??= {}

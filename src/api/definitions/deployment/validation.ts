@@ -29,8 +29,8 @@ function validateStrategy({ strategy }: DeploymentSpec): readonly FieldError[] {
   return errors
 }
 
-export function validateDeployment({ spec }: Deployment): readonly FieldError[] {
-  if (spec === undefined) return [required('spec')]
+export function validateDeployment(deployment: Deployment): readonly FieldError[] {
+  const spec = deployment.spec!
   const errors = [
     ...nonNegative(spec.replicas, 'spec.replicas'),
     ...validateOwnerSelector(spec.selector, 'spec.selector'),

@@ -26,8 +26,12 @@ export function preparePodForCreate(draft: Draft<Pod>): void {
 
 export function preparePodForUpdate(draft: Draft<Pod>, previous: Pod): void {
   draft.status = previous.status as Draft<Pod>['status']
-  addDefaultTolerations(draft.spec!)
-  nextGeneration(draft, previous, !semanticEqual(draft.spec, previous.spec))
+  const spec = draft.spec!
+  addDefaultTolerations(spec)
+  // Filled in when the pod was made; who replaces it from a manifest need not know them.
+  if (previous.spec?.priority !== undefined) spec.priority ??= previous.spec.priority
+  if (previous.spec?.preemptionPolicy !== undefined) spec.preemptionPolicy ??= previous.spec.preemptionPolicy
+  nextGeneration(draft, previous, !semanticEqual(spec, previous.spec))
 }
 
 export function preparePodStatusForUpdate(draft: Draft<Pod>, previous: Pod): void {

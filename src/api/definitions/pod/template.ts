@@ -25,7 +25,7 @@ export function validateServingTemplate(
 ): readonly FieldError[] {
   const errors: FieldError[] = []
   const labels = template.metadata?.labels
-  if (selector !== undefined && !labelMatcherOf(selector).matches(labels))
+  if (!labelMatcherOf(selector).matches(labels))
     errors.push(invalid(`${path}.metadata.labels`, labels ?? {}, '`selector` does not match template `labels`'))
   errors.push(
     ...validateLabels(labels, `${path}.labels`),
