@@ -145,7 +145,8 @@ export function startGarbageCollector(context: ControllerContext): RunningContro
 
   const onGone = (uid: string): void => {
     const node = graph.delete(uid)
-    for (const dependent of graph.dependentsOf(uid)) wake(dependent.uid)
+    // Those that name it from another namespace never were its dependents.
+    for (const dependent of graph.dependentsOf(uid)) if (node && mayOwn(node, dependent)) wake(dependent.uid)
     for (const owner of node?.owners ?? []) wakeWaiting(owner.uid)
   }
 
