@@ -14,6 +14,7 @@ import {
   type Bounds,
   boundsOf,
   byCreation,
+  byRevision,
   type Member,
   occupancy,
   resize,
@@ -158,17 +159,16 @@ function step(draft: Draft, observed: DeploymentObservation): boolean {
   return rollingUpdateStep(draft.newest!, othersOf(draft), bounds) || prepared
 }
 
-/** Old ReplicaSets beyond the history limit that have nothing left. */
+/** Old ReplicaSets beyond the history limit that have nothing left. The last one that was rolled out stays in any case. */
 function surplusHistory(draft: Draft): readonly ReplicaSet[] {
   const limit = draft.deployment.spec?.revisionHistoryLimit
   if (limit === undefined) return []
   const old = othersOf(draft).filter(({ now }) => now.metadata?.deletionTimestamp === undefined)
-  const surplus = old.length - limit
-  if (surplus <= 0) return []
-  return [...old]
-    .sort((a, b) => revisionOf(a.now) - revisionOf(b.now) || byCreation(a, b))
-    .slice(0, surplus)
-    .filter((member) => occupancy(member) === 0)
+  const ordered = [...old].sort(byRevision)
+  const kept = draft.newest === undefined ? Math.max(1, limit) : limit
+  return ordered
+    .slice(0, Math.max(0, ordered.length - kept))
+    .filter((member) => occupancy(member) === 0 && (member.now.status?.terminatingReplicas ?? 0) === 0)
     .map(({ now }) => now)
 }
 

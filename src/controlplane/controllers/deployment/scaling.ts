@@ -1,5 +1,15 @@
 import { DESIRED_REPLICAS, MAX_REPLICAS, numberAnnotation } from './annotations.ts'
-import { available, type Bounds, byCreation, type Member, occupancy, resize, sizeOf, sum } from './working-set.ts'
+import {
+  available,
+  type Bounds,
+  byCreation,
+  byRevision,
+  type Member,
+  occupancy,
+  resize,
+  sizeOf,
+  sum,
+} from './working-set.ts'
 
 /** True when an active ReplicaSet remembers another size of the Deployment than it has now. */
 export function isScaling(members: readonly Member[], bounds: Bounds): boolean {
@@ -50,11 +60,11 @@ function scaleInProportion(active: readonly Member[], deploymentReplicas: number
   return changed
 }
 
-/** The only active member; when none is active the newest one, or the latest of the old. Undefined when several are. */
+/** The only active member; when none is active the newest one, or the one rolled out last. Undefined when several are. */
 function activeOrLatest(newest: Member | undefined, others: readonly Member[]): Member | undefined {
   const active = [...others, ...(newest === undefined ? [] : [newest])].filter((member) => sizeOf(member) > 0)
   if (active.length > 1) return undefined
-  return active[0] ?? newest ?? [...others].sort(byCreation).at(-1)
+  return active[0] ?? newest ?? [...others].sort(byRevision).at(-1)
 }
 
 /**

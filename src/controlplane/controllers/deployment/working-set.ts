@@ -1,7 +1,7 @@
 import { scaledValue } from '../../../api/int-or-string.ts'
 import type { Deployment, ReplicaSet } from '../../../api/types/apps-v1.gen.ts'
 import type { Millis } from '../../../base/clock.ts'
-import { replicasAnnotations } from './annotations.ts'
+import { replicasAnnotations, revisionOf } from './annotations.ts'
 
 /** A ReplicaSet as it is and as the plan leaves it. */
 export interface Member {
@@ -77,4 +77,9 @@ export function resize(member: Member, replicas: number, bounds: Bounds, why: st
 export function byCreation(a: Member, b: Member): number {
   const time = ({ now }: Member): Millis => Date.parse(now.metadata?.creationTimestamp ?? '') || Number.MAX_SAFE_INTEGER
   return time(a) - time(b) || ((a.now.metadata?.name ?? '') < (b.now.metadata?.name ?? '') ? -1 : 1)
+}
+
+/** The one that was rolled out longest ago first. */
+export function byRevision(a: Member, b: Member): number {
+  return revisionOf(a.now) - revisionOf(b.now) || byCreation(a, b)
 }
