@@ -4,7 +4,7 @@ import type { Service } from '../../types/core-v1.gen.ts'
 import { AGE_COLUMN, NAME_COLUMN } from '../name-and-age-columns.ts'
 
 /** What of the outside reaches the Service; a load balancer without an address is `<pending>`. */
-export function externalIpOf({ spec = {}, status }: Service): string {
+function externalIpOf({ spec = {}, status }: Service): string {
   if (spec.type === 'ExternalName') return spec.externalName ?? ''
   const given = spec.externalIPs ?? []
   if (spec.type !== 'LoadBalancer') return given.length === 0 ? '<none>' : given.join(',')
