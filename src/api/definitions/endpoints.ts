@@ -4,8 +4,9 @@ import { type FieldError, invalid, notSupported, required } from '../field-error
 import { dns1123LabelErrors, dns1123SubdomainErrors, portNumberErrors, qualifiedNameErrors } from '../names.ts'
 import type { Draft } from '../object.ts'
 import type { EndpointAddress, EndpointPort, Endpoints } from '../types/core-v1.gen.ts'
-import { CLUSTER_LOOPBACK, validateEndpointAddress } from './ip-rules.ts'
+import type { ObjectMeta } from '../types/meta-v1.gen.ts'
 import { AGE_COLUMN, NAME_COLUMN } from './name-and-age-columns.ts'
+import { trafficAddressErrors } from './traffic-address.ts'
 import { ALL_VERBS } from './verbs.ts'
 
 const PROTOCOLS = ['SCTP', 'TCP', 'UDP']
@@ -16,9 +17,9 @@ function setDefaults(draft: Draft<Endpoints>): void {
     for (const port of subset.ports ?? []) if (!port.protocol) port.protocol = 'TCP'
 }
 
-function validateAddress(address: EndpointAddress, path: string): readonly FieldError[] {
+function validateAddress(address: EndpointAddress, path: string, meta: ObjectMeta | undefined): readonly FieldError[] {
   const ip = address.ip ?? ''
-  const errors = validateEndpointAddress(ip, CLUSTER_LOOPBACK).map((text) => invalid(`${path}.ip`, ip, text))
+  const errors = trafficAddressErrors(ip, meta).map((text) => invalid(`${path}.ip`, ip, text))
   if (address.hostname)
     for (const text of dns1123LabelErrors(address.hostname))
       errors.push(invalid(`${path}.hostname`, address.hostname, text))
@@ -49,8 +50,10 @@ function validateEndpoints(endpoints: Endpoints): readonly FieldError[] {
       ...(addresses.length + notReadyAddresses.length === 0
         ? [required(at, 'must specify `addresses` or `notReadyAddresses`')]
         : []),
-      ...addresses.flatMap((address, j) => validateAddress(address, `${at}.addresses[${j}]`)),
-      ...notReadyAddresses.flatMap((address, j) => validateAddress(address, `${at}.notReadyAddresses[${j}]`)),
+      ...addresses.flatMap((address, j) => validateAddress(address, `${at}.addresses[${j}]`, endpoints.metadata)),
+      ...notReadyAddresses.flatMap((address, j) =>
+        validateAddress(address, `${at}.notReadyAddresses[${j}]`, endpoints.metadata),
+      ),
       ...ports.flatMap((port, j) => validatePort(port, `${at}.ports[${j}]`, ports.length > 1)),
     ]
   })

@@ -8,8 +8,9 @@ import {
   qualifiedNameErrors,
 } from '../../names.ts'
 import type { Endpoint, EndpointPort, EndpointSlice } from '../../types/discovery-v1.gen.ts'
+import type { ObjectMeta } from '../../types/meta-v1.gen.ts'
 import { immutableField } from '../immutable-field.ts'
-import { CLUSTER_LOOPBACK, validateEndpointAddress } from '../ip-rules.ts'
+import { trafficAddressErrors } from '../traffic-address.ts'
 
 const TYPES = ['FQDN', 'IPv4', 'IPv6']
 const PROTOCOLS = ['SCTP', 'TCP', 'UDP']
@@ -19,21 +20,22 @@ const PORTS_MAX = 20_000
 const TOPOLOGY_MAX = 16
 const HINTS_MAX = 8
 
-function addressErrors(address: string, type: string): readonly string[] {
+function addressErrors(address: string, type: string, meta: ObjectMeta | undefined): readonly string[] {
   if (type === 'FQDN') return dns1123SubdomainErrors(address)
-  const errors = validateEndpointAddress(address, CLUSTER_LOOPBACK)
+  const errors = trafficAddressErrors(address, meta)
   if (errors.length > 0) return errors
   if (type === 'IPv4' && !isIPv4(address)) return ['must be an IPv4 address']
   return type === 'IPv6' && !isIPv6(address) ? ['must be an IPv6 address'] : []
 }
 
-function validateEndpoint(endpoint: Endpoint, path: string, type: string): readonly FieldError[] {
+function validateEndpoint(endpoint: Endpoint, path: string, slice: EndpointSlice): readonly FieldError[] {
   const errors: FieldError[] = []
   const addresses = endpoint.addresses ?? []
   if (addresses.length === 0) errors.push(required(`${path}.addresses`, 'must contain at least 1 address'))
   if (addresses.length > ADDRESSES_MAX) errors.push(tooMany(`${path}.addresses`, addresses.length, ADDRESSES_MAX))
   for (const [i, address] of addresses.entries())
-    for (const text of addressErrors(address, type)) errors.push(invalid(`${path}.addresses[${i}]`, address, text))
+    for (const text of addressErrors(address, slice.addressType, slice.metadata))
+      errors.push(invalid(`${path}.addresses[${i}]`, address, text))
   if (endpoint.nodeName !== undefined)
     for (const text of dns1123SubdomainErrors(endpoint.nodeName))
       errors.push(invalid(`${path}.nodeName`, endpoint.nodeName, text))
@@ -89,7 +91,8 @@ export function validateEndpointSlice(slice: EndpointSlice): readonly FieldError
   else if (!TYPES.includes(type)) errors.push(notSupported('addressType', type, TYPES))
   if (endpoints.length > ENDPOINTS_MAX) errors.push(tooMany('endpoints', endpoints.length, ENDPOINTS_MAX))
   else
-    for (const [i, endpoint] of endpoints.entries()) errors.push(...validateEndpoint(endpoint, `endpoints[${i}]`, type))
+    for (const [i, endpoint] of endpoints.entries())
+      errors.push(...validateEndpoint(endpoint, `endpoints[${i}]`, slice))
   return [...errors, ...validatePorts(ports)]
 }
 

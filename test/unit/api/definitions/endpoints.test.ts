@@ -45,6 +45,22 @@ describe('addresses of endpoints', () => {
   })
 })
 
+describe("the API server's own address", () => {
+  for (const { name, namespace, ip, good } of [
+    { name: 'kubernetes', namespace: 'default', ip: '127.0.0.1', good: true },
+    { name: 'kubernetes', namespace: 'default', ip: '127.0.0.2', good: false },
+    { name: 'kubernetes', namespace: 'shop', ip: '127.0.0.1', good: false },
+    { name: 'other', namespace: 'default', ip: '127.0.0.1', good: false },
+  ])
+    test(`${ip} in ${namespace}/${name}`, () => {
+      const metadata = { name, namespace }
+      const endpoints = { metadata, subsets: [{ addresses: [{ ip }] }] }
+      const slice = { metadata, addressType: 'IPv4', endpoints: [{ addresses: [ip] }] }
+      assert.equal(create(ENDPOINTS_DEFINITION, endpoints).errors.length === 0, good)
+      assert.equal(create(ENDPOINT_SLICE, slice).errors.length === 0, good)
+    })
+})
+
 describe('EndpointSlice', () => {
   const slice = {
     metadata: { name: 'a' },
