@@ -42,7 +42,7 @@ export interface ControlPlaneOptions {
   /** 0 takes a free one. */
   readonly apiPort: number
   readonly kubeconfig: string
-  readonly openStore: (onFailure: (error: StoreError) => void) => Store
+  readonly openStore: (onFailure: (error: StoreError) => void) => Promise<Store> | Store
   readonly clock: Clock
   readonly logger: Logger
   readonly random: () => number

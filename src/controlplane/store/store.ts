@@ -1,3 +1,5 @@
+import type { StoreDigest } from './store-digest.ts'
+
 /** A store-wide, strictly growing number; every commit that changes anything gets the next one. */
 export type Revision = bigint
 
@@ -34,17 +36,15 @@ export type StoreEvent =
       readonly value: Uint8Array
       readonly createRevision: Revision
       readonly modRevision: Revision
-      readonly previous: KeyValue | undefined
     }
   | {
       readonly type: 'delete'
       readonly key: string
       readonly modRevision: Revision
-      readonly previous: KeyValue | undefined
     }
 
 export interface ListOptions {
-  /** Read as of this revision; the current one when left out. Throws `CompactedError` or `FutureRevisionError`. */
+  /** Read as of this revision; the current one when left out. Throws `CompactedError` or a `future-revision` error. */
   readonly revision?: Revision
   /** At most this many items; all when left out. */
   readonly limit?: number
@@ -73,11 +73,14 @@ export interface Store {
   /**
    * All changes under the prefix with a revision of at least `from`, in order, one batch per revision or several
    * revisions in one batch but never one revision split over two. Ends (without an error) when the signal aborts.
-   * Throws `CompactedError` when `from` has been compacted.
+   * A live event carries the very bytes that were given to `commit`. Throws `CompactedError` when `from` is not after
+   * the compacted revision.
    */
   watch(prefix: string, from: Revision, signal: AbortSignal): AsyncIterable<readonly StoreEvent[]>
-  /** Forgets history before `revision`; the newest value of each key always stays. */
+  /** Forgets history up to `revision`: lists at it still work, watches start after it. Current values always stay. */
   compact(revision: Revision): Promise<void>
+  /** Count and hash of the live keys under the prefix, to compare a copy with, and the revision they stand for. */
+  digest(prefix: string): Promise<StoreDigest & { readonly revision: Revision }>
   currentRevision(): Promise<Revision>
   close(): Promise<void>
 }
@@ -102,4 +105,9 @@ export class CompactedError extends StoreError {
     super('compacted', `the requested revision has been compacted; the oldest one left is ${compactRevision}`)
     this.compactRevision = compactRevision
   }
+}
+
+/** What a read at a revision that has not happened yet is answered with. */
+export function futureRevisionError(asked: Revision, current: Revision): StoreError {
+  return new StoreError('future-revision', `revision ${asked} has not happened yet; the store stands at ${current}`)
 }
