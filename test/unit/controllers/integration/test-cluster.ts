@@ -11,7 +11,7 @@ import { createInformerFactory, type InformerFactory } from '../../../../src/cli
 import { createApiServer } from '../../../../src/controlplane/apiserver/api-server.ts'
 import { CONTROL_PLANE_USER } from '../../../../src/controlplane/apiserver/user.ts'
 import { type ControllerTimings, startControllers } from '../../../../src/controlplane/controllers/start-controllers.ts'
-import { createMemoryStore } from '../../../../src/controlplane/store/sqlite-store.ts'
+import { createMemoryStore } from '../../../../src/controlplane/store/memory-store.ts'
 
 export interface TestCluster {
   readonly client: Client
