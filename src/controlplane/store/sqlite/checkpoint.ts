@@ -1,5 +1,5 @@
 import type { EngineState } from './engine-state.ts'
-import { storeErrorOf } from './store-error-of.ts'
+import { guarded } from './write.ts'
 
 /** About so many pages of 4 KiB gather in the log before it is folded into the database. */
 const LOG_PAGES = 2_000
@@ -10,10 +10,6 @@ const LOG_PAGES = 2_000
  */
 export function checkpointIfDue(state: EngineState): void {
   if (state.logPages < LOG_PAGES) return
-  try {
-    state.database.exec('PRAGMA wal_checkpoint(PASSIVE)')
-    state.logPages = 0
-  } catch (error) {
-    throw storeErrorOf(error, state.path)
-  }
+  guarded(state, () => state.database.exec('PRAGMA wal_checkpoint(PASSIVE)'))
+  state.logPages = 0
 }

@@ -19,17 +19,31 @@ export function commitGroup(
   reserve: DiskReserve,
   transactions: readonly EngineTransaction[],
 ): readonly Outcome[] {
+  const outcomes = commitAll(state, reserve, transactions)
+  try {
+    checkpointIfDue(state)
+  } catch (error) {
+    if (!isFull(error)) throw error
+    // What was committed is safe in the log; it is folded in when there is space, and the reserve may be that space.
+    reserve.spend()
+  }
+  return outcomes
+}
+
+function commitAll(
+  state: EngineState,
+  reserve: DiskReserve,
+  transactions: readonly EngineTransaction[],
+): readonly Outcome[] {
   if (!reserve.spent || reserve.refill()) {
     try {
-      const outcomes = together(state, transactions)
-      checkpointIfDue(state)
-      return outcomes
+      return together(state, transactions)
     } catch (error) {
       if (!isFull(error)) throw error
       reserve.spend()
     }
   }
-  const outcomes = transactions.map((transaction) => {
+  return transactions.map((transaction) => {
     if (transaction.puts.length > 0) return fullError(state.path)
     try {
       return together(state, [transaction])[0]!
@@ -38,13 +52,6 @@ export function commitGroup(
       throw error
     }
   })
-  try {
-    checkpointIfDue(state)
-  } catch (error) {
-    // The log stays as it is; the next group tries again.
-    if (!isFull(error)) throw error
-  }
-  return outcomes
 }
 
 function together(state: EngineState, transactions: readonly EngineTransaction[]): readonly Applied[] {

@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import type { Revision } from '../store.ts'
+import type { Revision, StoreError } from '../store.ts'
 import { type OpenDatabase, openDatabase } from './database.ts'
 import { type EntryRow, entrySum, revisionOf } from './entry.ts'
 import { corruptError } from './store-error-of.ts'
@@ -19,6 +19,8 @@ export interface EngineState {
   compacted: Revision
   /** Up to here compaction has done its work; behind `compacted` after a crash in the middle. */
   swept: Revision
+  /** Set by the first write that failed other than for want of space: nothing is written after it. */
+  failure: StoreError | undefined
   /** Pages written to the log since it was last folded into the database, roughly. */
   logPages: number
   readonly close: () => void
@@ -59,6 +61,7 @@ export function openEngineState(path: string): EngineState {
     revision,
     compacted: markOf('compacted'),
     swept: markOf('swept'),
+    failure: undefined,
     logPages: 0,
     close,
   }

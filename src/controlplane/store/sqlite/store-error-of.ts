@@ -5,6 +5,8 @@ const SQLITE = { BUSY: 5, READONLY: 8, CORRUPT: 11, FULL: 13, CANTOPEN: 14, NOTA
 /** Extended code of a shared-memory file that could not grow: the disk is full, though SQLite calls it an I/O error. */
 const IOERR_SHMSIZE = 4_874
 
+const UNWRITABLE: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST'])
+
 /** What an error of SQLite or of the file system means for whoever uses the store. */
 export function storeErrorOf(error: unknown, path: string): StoreError {
   if (error instanceof StoreError) return error
@@ -13,8 +15,7 @@ export function storeErrorOf(error: unknown, path: string): StoreError {
   const failure = (kind: StoreError['code'], message: string): StoreError =>
     new StoreError(kind, message, { cause: error })
   if (errcode === IOERR_SHMSIZE || code === 'ENOSPC' || code === 'EDQUOT') return fullError(path, error)
-  if (code === 'EACCES' || code === 'EROFS' || code === 'EPERM' || code === 'ENOTDIR')
-    return unwritable(path, why, error)
+  if (code !== undefined && UNWRITABLE.has(code)) return unwritable(path, why, error)
   switch (errcode & 0xff) {
     case SQLITE.FULL:
       return fullError(path, error)
