@@ -86,7 +86,10 @@ function planRunning(
 
   // Init containers run once for a sandbox: when a main container has run in it, they are over.
   let initialized = mains.some(({ history }) => history.latest !== undefined && !history.lost)
-  let failedInit = false
+  // Looked for apart from the order of things: sidecars that end because of it must not seem to come before it.
+  const hasFailedInit = containers.some(
+    (planned) => planned.container.kind === 'init' && hasEnded(planned) && planned.history.latest?.exitCode !== 0,
+  )
   if (!initialized) {
     initialized = true
     for (const planned of containers) {
@@ -103,12 +106,17 @@ function planRunning(
   for (const { history } of containers)
     for (const { id } of history.outdated) actions.push({ kind: 'removeContainer', id })
 
-  const finished = failedInit || (initialized && mains.every((planned) => isOver(planned)))
+  const finished = hasFailedInit || (initialized && mains.every((planned) => isOver(planned)))
   return { actions, notices, views, initialized, finished }
 
   function isOver({ container, history }: PlannedContainer): boolean {
     const { latest } = history
     return latest?.phase === 'exited' && !shouldRestart(container, policy, latest.exitCode ?? 255)
+  }
+
+  /** Over for this sandbox: an init container of a lost one runs again, whatever became of it there. */
+  function hasEnded(planned: PlannedContainer): boolean {
+    return isOver(planned) && !(planned.container.kind === 'init' && planned.history.lost)
   }
 
   function step(name: '#sandbox' | '#volumes', action: PodAction): void {
@@ -121,14 +129,7 @@ function planRunning(
   /** True when the next container may go ahead. */
   function planInit(planned: PlannedContainer): boolean {
     const { container, history } = planned
-    const { latest } = history
-    if (container.kind === 'init' && latest?.phase === 'exited' && !history.lost) {
-      if (latest.exitCode === 0) return true
-      if (isOver(planned)) {
-        failedInit = true
-        return false
-      }
-    }
+    if (container.kind === 'init' && hasEnded(planned)) return history.latest?.exitCode === 0
     keepRunning(planned)
     return container.kind === 'sidecar' && isStarted(planned, memory)
   }
@@ -140,8 +141,7 @@ function planRunning(
       endUnhealthy(planned)
       return
     }
-    // An init container of a lost sandbox runs again, whatever became of it there.
-    if (latest !== undefined && isOver(planned) && !(container.kind === 'init' && history.lost)) return
+    if (hasEnded(planned)) return
     const failure = memory.failures.get(container.name)
     if (failure !== undefined) views.set(container.name, { reason: failure.reason, message: failure.message })
     if (memory.busy.has(container.name)) return

@@ -27,7 +27,9 @@ export function podStatus(input: StatusInput): PodStatus {
     : isDeadline && isOver
       ? 'Failed'
       : isEarly
-        ? earlierPhase(previous)
+        ? input.initialized
+          ? 'Running'
+          : 'Pending'
         : computed
   const ip = spec.hostNetwork === true ? memory.hostIp : (memory.ip ?? previous?.podIP)
   const showsIp = ip !== undefined && (input.hasSandbox || previous?.podIP !== undefined)
@@ -51,8 +53,4 @@ export function podStatus(input: StatusInput): PodStatus {
   return wasOver && previous.reason !== undefined
     ? { ...status, reason: previous.reason, message: previous.message }
     : status
-}
-
-function earlierPhase(previous: PodStatus | undefined): string {
-  return previous?.phase === 'Pending' || previous?.phase === undefined ? 'Pending' : 'Running'
 }
