@@ -388,9 +388,11 @@ export class PodWorker {
       this.#ended.add(state.id)
       const container = podContainers(this.#pod).find(({ name }) => name === state.name)
       if (container === undefined || !mayHaveMissedPort(state)) continue
+      // Asked now: an ended pod gives its address back.
+      const podIp = this.#ip ?? ''
       this.#background(async () => {
         const output = await lastOutput(this.#context.runtime, state.id, 40)
-        const message = portInUseMessage(container.name, output, this.#ip ?? '')
+        const message = portInUseMessage(container.name, output, podIp)
         if (message !== undefined) this.#say(container, 'Warning', 'PortInUse', message)
       })
     }

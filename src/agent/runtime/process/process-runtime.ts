@@ -29,7 +29,7 @@ import { type AttemptDirectory, attemptDirectory, containerId, containerRoot, is
 import { containerEnvironment } from './container-environment.ts'
 import { type ContainerExit, ContainerProcess, readExit } from './container-process.ts'
 import { makeContainerRoot, placeTerminationMessage, workingDirectoryIn } from './container-root.ts'
-import { killProcessesOf } from './process-table.ts'
+import { killProcessesOf, processesOf } from './process-table.ts'
 import { type HostIdentity, privilegePrefix, processRefusal } from './refusal.ts'
 import { resolveProgram } from './resolve-program.ts'
 import { runCommand } from './run-command.ts'
@@ -329,6 +329,11 @@ export class ProcessRuntime implements Runtime {
       return
     }
     container.process = ContainerProcess.adopt(id, directory, this.#options.clock)
+    if (container.process === undefined && readExit(directory) === undefined && processesOf(new Set([id])).length > 0) {
+      // Started in the very moment of the agent's end: its shim has not told its number yet.
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      container.process = ContainerProcess.adopt(id, directory, this.#options.clock)
+    }
     if (container.process !== undefined) {
       this.#options.logger.info({ container: id }, 'adopted a running container')
       return this.#follow(container)

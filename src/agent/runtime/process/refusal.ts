@@ -34,6 +34,7 @@ function unenforceable(c: EffectiveSecurityContext, host: HostIdentity): string 
   const without = host.uid === 0 ? 'setpriv (util-linux) is missing' : `wherry runs as user ${host.uid}`
   if (c.privileged === true) return 'privileged: containers are plain processes of the host'
   if (c.readOnlyRootFilesystem === true) return 'readOnlyRootFilesystem: containers share the host’s file system'
+  if (c.runAsNonRoot === true && (c.runAsUser ?? host.uid) === 0) return 'runAsNonRoot: it would run as root'
   if (c.runAsUser !== undefined && c.runAsUser !== host.uid && !canChange) return `runAsUser ${c.runAsUser}: ${without}`
   if (c.runAsGroup !== undefined && c.runAsGroup !== host.gid && !canChange)
     return `runAsGroup ${c.runAsGroup}: ${without}`

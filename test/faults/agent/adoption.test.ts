@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { ProcessRuntime } from '../../../src/agent/runtime/process/process-runtime.ts'
+import { processesOf } from '../../../src/agent/runtime/process/process-table.ts'
+import { systemClock } from '../../../src/base/clock.ts'
+import { silentLogger } from '../../../src/base/logger.ts'
+import { eventually } from '../../harness/eventually.ts'
+import { endOf, logText, POD_UID, stateOf } from '../../unit/agent/runtime-fixture.ts'
+
+const CHILD = new URL('./agent-child.ts', import.meta.url).pathname
+
+interface Killed {
+  readonly directory: string
+  /** Containers the killed process said that it had started. */
+  readonly started: readonly string[]
+}
+
+/** Starts the agent-like process and kills it `afterMs` after its first container, or once all `count` run. */
+async function killedAgent(t: TestContext, count: number, afterMs: number | undefined): Promise<Killed> {
+  const directory = mkdtempSync(join(tmpdir(), 'wherry-adoption-'))
+  const child = spawn(process.execPath, [CHILD, directory, String(count)], { stdio: ['ignore', 'pipe', 'inherit'] })
+  let text = ''
+  const ended = new Promise((resolve) => child.once('exit', resolve))
+  child.stdout.on('data', (chunk: Buffer) => {
+    if (text === '' && afterMs !== undefined) setTimeout(() => child.kill('SIGKILL'), afterMs)
+    text += chunk.toString()
+    if (afterMs === undefined && text.split('\n').length > count) child.kill('SIGKILL')
+  })
+  t.after(async () => {
+    child.kill('SIGKILL')
+    const last = newRuntime(directory)
+    await last.removeSandbox(POD_UID)
+    await last.close()
+    rmSync(directory, { recursive: true, force: true, maxRetries: 3 })
+  })
+  await ended
+  return { directory, started: text.split('\n').filter((line) => line !== '') }
+}
+
+function newRuntime(directory: string): ProcessRuntime {
+  return new ProcessRuntime({ directory, version: '0', clock: systemClock, logger: silentLogger })
+}
+
+function assertUnbroken(log: string): void {
+  const lines = log.split('\n').filter((line) => line !== '')
+  assert.ok(lines.length > 0)
+  assert.deepEqual(
+    lines,
+    lines.map((_, i) => String(i)),
+    'every line once and in order',
+  )
+}
+
+test('after kill -9 of the agent its containers run on and are adopted, output and exit code included', async (t) => {
+  const { directory, started } = await killedAgent(t, 3, undefined)
+  assert.equal(started.length, 3)
+  const before = new Map(started.map((id) => [id, processesOf(new Set([id]))]))
+  for (const [id, pids] of before) assert.equal(pids.length, 2, `shim and main process of ${id}`)
+
+  const next = newRuntime(directory)
+  for (const id of started) assert.equal((await stateOf(next, id)).phase, 'running')
+  for (const [id, pids] of before) assert.deepEqual(processesOf(new Set([id])), pids, 'none was started again')
+  const [first = '', second = '', third = ''] = started
+
+  // Killed by a stranger: seen although it is nobody's child.
+  const main = processesOf(new Set([first])).at(-1)!
+  process.kill(main, 'SIGKILL')
+  assert.equal((await endOf(next, first)).exitCode, 137)
+  await next.stopContainer(second, 10_000)
+  assert.equal((await stateOf(next, second)).exitCode, 143)
+  await next.close()
+
+  // One that ends while nobody looks.
+  process.kill(processesOf(new Set([third])).at(-1)!, 'SIGTERM')
+  await eventually(() => (processesOf(new Set([third])).length === 0 ? true : undefined))
+  const last = newRuntime(directory)
+  assert.equal((await stateOf(last, third)).exitCode, 143)
+  for (const id of started) assertUnbroken(await logText(last, id))
+  await last.close()
+})
+
+test('an agent killed at any moment of starting leaves no container that the next does not know', async (t) => {
+  for (let round = 0; round < 12; round++) {
+    const { directory, started } = await killedAgent(t, 8, round * 2)
+    const next = newRuntime(directory)
+    const known = (await next.list()).flatMap(({ containers }) => containers)
+    for (const id of started) assert.equal(known.find((state) => state.id === id)?.phase, 'running', id)
+    const running = new Set(known.filter(({ phase }) => phase === 'running').map(({ id }) => id))
+    for (let i = 0; i < 8; i++) {
+      const id = `${POD_UID}.c${i}.0`
+      const pids = await eventually(() => {
+        const found = processesOf(new Set([id]))
+        return running.has(id) ? (found.length === 2 ? found : undefined) : found
+      })
+      if (!running.has(id)) assert.deepEqual(pids, [], `${id} runs and nobody knows it`)
+    }
+    await next.removeSandbox(POD_UID)
+    await next.close()
+  }
+})
