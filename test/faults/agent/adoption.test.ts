@@ -64,6 +64,7 @@ test('after kill -9 of the agent its containers run on and are adopted, output a
   const next = newRuntime(directory)
   for (const id of started) assert.equal((await stateOf(next, id)).phase, 'running')
   for (const [id, pids] of before) assert.deepEqual(processesOf(new Set([id])), pids, 'none was started again')
+  for (const id of started) await eventually(async () => ((await logText(next, id)) === '' ? undefined : true))
   const [first = '', second = '', third = ''] = started
 
   // Killed by a stranger: seen although it is nobody's child.
