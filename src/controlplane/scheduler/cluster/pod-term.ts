@@ -1,0 +1,63 @@
+import { type LabelMatcher, labelMatcherOf } from '../../../api/label-selector.ts'
+import type { Pod, PodAffinityTerm } from '../../../api/types/core-v1.gen.ts'
+import type { LabelSelector } from '../../../api/types/meta-v1.gen.ts'
+
+/** A pod affinity or anti-affinity term, made ready for matching. */
+export interface PodTerm {
+  readonly topologyKey: string
+  readonly namespaces: ReadonlySet<string>
+  readonly namespaceMatcher: LabelMatcher | undefined
+  readonly matcher: LabelMatcher
+  /** Terms of equal text match the same pods. */
+  readonly text: string
+}
+
+export interface WeightedPodTerm {
+  readonly term: PodTerm
+  readonly weight: number
+}
+
+type Labels = Readonly<Record<string, string>>
+export type NamespaceLabels = (namespace: string) => Labels
+
+/** The selector with the pod's own values for some of its keys put in (KEP-3243, KEP-3633). */
+export function withOwnLabels(
+  selector: LabelSelector | undefined,
+  labels: Labels,
+  matchKeys: readonly string[] = [],
+  mismatchKeys: readonly string[] = [],
+): LabelSelector | undefined {
+  if (selector === undefined) return undefined
+  const own = (keys: readonly string[], operator: string): LabelSelector['matchExpressions'] =>
+    keys.filter((key) => Object.hasOwn(labels, key)).map((key) => ({ key, operator, values: [labels[key]!] }))
+  const added = [...own(matchKeys, 'In')!, ...own(mismatchKeys, 'NotIn')!]
+  if (added.length === 0) return selector
+  return { ...selector, matchExpressions: [...(selector.matchExpressions ?? []), ...added] }
+}
+
+export function podTermOf(term: PodAffinityTerm, pod: Pod): PodTerm {
+  const { namespaces = [], namespaceSelector, topologyKey, matchLabelKeys, mismatchLabelKeys } = term
+  const own = namespaces.length === 0 && namespaceSelector === undefined
+  const names = own ? [pod.metadata?.namespace ?? ''] : [...namespaces].sort()
+  const namespaceMatcher = namespaceSelector === undefined ? undefined : labelMatcherOf(namespaceSelector)
+  const selector = withOwnLabels(term.labelSelector, pod.metadata?.labels ?? {}, matchLabelKeys, mismatchLabelKeys)
+  const matcher = labelMatcherOf(selector)
+  return {
+    topologyKey,
+    namespaces: new Set(names),
+    namespaceMatcher,
+    matcher,
+    text: JSON.stringify([
+      topologyKey,
+      names,
+      namespaceMatcher?.text ?? null,
+      selector === undefined ? null : matcher.text,
+    ]),
+  }
+}
+
+/** Whether a pod of this namespace with these labels is one the term speaks of. */
+export function termMatches(term: PodTerm, namespace: string, labels: Labels, labelsOf: NamespaceLabels): boolean {
+  const inNamespace = term.namespaces.has(namespace) || term.namespaceMatcher?.matches(labelsOf(namespace)) === true
+  return inNamespace && term.matcher.matches(labels)
+}

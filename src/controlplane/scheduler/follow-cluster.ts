@@ -1,0 +1,116 @@
+import { isPodTerminal } from '../../api/pod-readiness.ts'
+import type { Namespace, Node, Pod } from '../../api/types/core-v1.gen.ts'
+import type { Change } from '../../client/informer.ts'
+import type { ClusterState } from './cluster/cluster-state.ts'
+import { podInfoOf } from './cluster/pod-info.ts'
+import type { ClusterEvent } from './cluster-event.ts'
+import type { SchedulingQueue } from './queue/scheduling-queue.ts'
+
+const SCHEDULER_NAME = 'default-scheduler'
+
+export interface ClusterFollowerOptions {
+  readonly state: ClusterState
+  readonly queue: SchedulingQueue
+  /** Uids of pods that were given a node which the API does not show yet, by key. */
+  readonly assumed: Map<string, string>
+  readonly emit: (event: ClusterEvent) => void
+}
+
+/** Turns changes of the API's objects into changes of the state, of the queue, and into events that wake pods. */
+export interface ClusterFollower {
+  onNode(change: Change<Node>): void
+  onPod(change: Change<Pod>): void
+  onNamespace(change: Change<Namespace>): void
+}
+
+function nodeAspects({ metadata, spec, status }: Node): string {
+  return JSON.stringify([metadata?.labels, spec?.taints, spec?.unschedulable, status?.allocatable])
+}
+
+/** Whether two versions of a pod are the same to the scheduler. A new spec has a new generation. */
+function isSame(a: Pod, b: Pod): boolean {
+  const [x, y] = [a.metadata, b.metadata]
+  return (
+    x?.uid === y?.uid &&
+    x?.generation === y?.generation &&
+    (x?.generation !== undefined || JSON.stringify(a.spec) === JSON.stringify(b.spec)) &&
+    x?.deletionTimestamp === y?.deletionTimestamp &&
+    JSON.stringify(x?.labels) === JSON.stringify(y?.labels)
+  )
+}
+
+export function createClusterFollower({ state, queue, assumed, emit }: ClusterFollowerOptions): ClusterFollower {
+  const forget = (key: string): void => {
+    assumed.delete(key)
+    queue.remove(key)
+    const removed = state.removePod(key)
+    if (removed !== undefined) emit({ kind: 'podRemoved', pod: removed })
+  }
+
+  const placed = (pod: Pod, nodeName: string): void => {
+    const key = `${pod.metadata?.namespace}/${pod.metadata?.name}`
+    queue.remove(key)
+    const wasAssumed = assumed.delete(key)
+    const known = state.placeOf(key)
+    if (known !== undefined && known.node.name === nodeName && isSame(known.pod.pod, pod)) {
+      if (wasAssumed) emit({ kind: 'podAdded', pod: known.pod })
+      return
+    }
+    const info = podInfoOf(pod)
+    state.setPod(info, nodeName)
+    if (known === undefined || wasAssumed) emit({ kind: 'podAdded', pod: info })
+    else emit({ kind: 'podChanged', pod: info, previous: known.pod })
+  }
+
+  const unplaced = (pod: Pod, previous: Pod | undefined): void => {
+    const key = `${pod.metadata?.namespace}/${pod.metadata?.name}`
+    const isOurs = (pod.spec?.schedulerName ?? SCHEDULER_NAME) === SCHEDULER_NAME
+    if (!isOurs || pod.metadata?.deletionTimestamp !== undefined || isPodTerminal(pod)) {
+      if (assumed.has(key)) return
+      queue.remove(key)
+      return
+    }
+    // It is being bound: what became of that comes first.
+    if (assumed.has(key)) return
+    const mayHelp = previous !== undefined && !isSame(previous, pod)
+    if (mayHelp || previous === undefined || !queue.has(key)) queue.set(podInfoOf(pod), mayHelp)
+  }
+
+  return {
+    onNode(change) {
+      const name = change.object.metadata?.name ?? ''
+      if (change.type === 'deleted') {
+        state.removeNode(name)
+        emit({ kind: 'nodeRemoved', name })
+        return
+      }
+      const previous = state.node(name)?.node
+      const node = state.setNode(change.object)
+      if (previous !== undefined && nodeAspects(previous) === nodeAspects(change.object)) return
+      emit({ kind: 'nodeChanged', node, previous })
+    },
+
+    onPod(change) {
+      const { object: pod } = change
+      const key = `${pod.metadata?.namespace}/${pod.metadata?.name}`
+      if (change.type === 'deleted') return forget(key)
+      const previous = change.type === 'modified' ? change.previous : undefined
+      // Deleted and made again under the same name.
+      const isAnother = previous !== undefined && previous.metadata?.uid !== pod.metadata?.uid
+      if (isAnother) forget(key)
+      const nodeName = pod.spec?.nodeName ?? ''
+      if (nodeName === '') unplaced(pod, isAnother ? undefined : previous)
+      else if (isPodTerminal(pod)) forget(key)
+      else placed(pod, nodeName)
+    },
+
+    onNamespace(change) {
+      const name = change.object.metadata?.name ?? ''
+      if (change.type === 'deleted') return state.setNamespace(name, undefined)
+      const labels = change.object.metadata?.labels ?? {}
+      if (JSON.stringify(labels) === JSON.stringify(state.namespaceLabels(name))) return
+      state.setNamespace(name, labels)
+      emit({ kind: 'namespaceChanged', name })
+    },
+  }
+}
