@@ -29,6 +29,10 @@ export interface RunningInformer<T extends KubeObject> extends Informer<T> {
 const PAGE = 2_000
 const RETRY_MS_MIN = 20
 const RETRY_MS_MAX = 10_000
+/** A watch that ends sooner than this and has told nothing is a failure, not the server's usual way to end one. */
+const SHORT_WATCH_MS = 1_000
+/** Watches are asked to last for five to ten minutes, so that those of many clients do not all end together. */
+const WATCH_SECONDS_MIN = 300
 
 /**
  * Keeps a local copy of a resource: one list, then a watch from there, resumed where it ended; after 410 a new list
@@ -38,10 +42,13 @@ export function createInformer<T extends KubeObject>(options: InformerOptions<T>
   const { client, type, clock, logger } = options
   const random = options.random ?? Math.random
   const cache = new ObjectCache<T>(options.indexes ?? {})
-  const handlers = new Set<(change: Change<T>) => void>()
+  let handlers: readonly ((change: Change<T>) => void)[] = []
   const stop = new AbortController()
   const synced = Promise.withResolvers<void>()
   let resourceVersion = ''
+  let retryMs = RETRY_MS_MIN
+  /** True when the last relist because of 410 has led to nothing yet. */
+  let relistedInVain = false
 
   const emit = (change: Change<T>): void => {
     for (const handler of handlers) {
@@ -89,6 +96,7 @@ export function createInformer<T extends KubeObject>(options: InformerOptions<T>
       version = page.resourceVersion
       next = page.continue
     } while (next !== undefined)
+    if (stop.signal.aborted) return
     const present = new Set(items.map(objectKey))
     for (const key of cache.keys()) if (!present.has(key)) remove(key)
     for (const item of items) set(item)
@@ -98,13 +106,17 @@ export function createInformer<T extends KubeObject>(options: InformerOptions<T>
 
   /** Follows the watch until it ends; throws StatusError Expired when the place to resume from is gone. */
   const follow = async (): Promise<void> => {
+    const began = clock.monotonic()
+    let told = false
     const events = await client.watch(type, {
       ...selection,
       resourceVersion,
       allowWatchBookmarks: true,
+      timeoutSeconds: Math.floor(WATCH_SECONDS_MIN * (1 + random())),
       signal: stop.signal,
     })
     for await (const event of events) {
+      if (stop.signal.aborted) return
       if (event.type === 'ERROR') {
         const status = event.object as unknown as Status
         throw new StatusError(
@@ -117,21 +129,28 @@ export function createInformer<T extends KubeObject>(options: InformerOptions<T>
       if (event.type === 'DELETED') remove(objectKey(event.object), event.object)
       else if (event.type !== 'BOOKMARK') set(event.object)
       resourceVersion = event.object.metadata?.resourceVersion ?? resourceVersion
+      told = true
+      relistedInVain = false
+      retryMs = RETRY_MS_MIN
     }
+    if (!told && clock.monotonic() - began < SHORT_WATCH_MS) throw new Error('the watch ended at once')
+    retryMs = RETRY_MS_MIN
   }
 
   const run = async (): Promise<void> => {
-    let retryMs = RETRY_MS_MIN
     while (!stop.signal.aborted) {
       try {
         if (resourceVersion === '') await relist()
-        retryMs = RETRY_MS_MIN
-        await follow()
+        if (!stop.signal.aborted) await follow()
       } catch (error) {
         if (stop.signal.aborted) break
         if (isReason(error, 'Expired') || isReason(error, 'Gone')) {
           resourceVersion = ''
-          continue
+          // A server that expires every new list, too, is asked again no faster than a broken one.
+          if (!relistedInVain) {
+            relistedInVain = true
+            continue
+          }
         }
         logger.debug({ err: error, resource: type.resource, retryMs }, 'list or watch failed; trying again')
         await sleep(clock, retryMs * (0.5 + random()), stop.signal)
@@ -147,9 +166,12 @@ export function createInformer<T extends KubeObject>(options: InformerOptions<T>
     list: (namespace) => cache.list(namespace),
     byIndex: (index, key) => cache.byIndex(index, key),
     onChange(handler) {
-      handlers.add(handler)
       for (const object of cache.list()) handler({ type: 'added', object })
-      return () => handlers.delete(handler)
+      // A new list each time: one that is being walked through does not grow, and nobody hears a change twice.
+      handlers = [...handlers, handler]
+      return () => {
+        handlers = handlers.filter((other) => other !== handler)
+      }
     },
     get resourceVersion() {
       return resourceVersion

@@ -3,9 +3,10 @@ export async function* jsonLines(chunks: AsyncIterable<Uint8Array>): AsyncGenera
   const decoder = new TextDecoder()
   let rest = ''
   for await (const chunk of chunks) {
+    const searched = rest.length
     rest += decoder.decode(chunk, { stream: true })
     let start = 0
-    for (let end = rest.indexOf('\n'); end >= 0; end = rest.indexOf('\n', start)) {
+    for (let end = rest.indexOf('\n', searched); end >= 0; end = rest.indexOf('\n', start)) {
       const line = rest.slice(start, end)
       start = end + 1
       if (line !== '') yield JSON.parse(line)

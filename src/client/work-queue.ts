@@ -2,10 +2,14 @@ import type { Clock, Timer } from '../base/clock.ts'
 
 const BACKOFF_MS_MIN = 5
 const BACKOFF_MS_MAX = 1_000_000
+/** All retries of one queue together: this many at once, then this many a second. */
+const RETRY_BURST = 100
+const RETRIES_PER_SECOND = 10
 
 /**
  * Keys to work on, each at most once at a time: a key added while it is worked on comes again afterwards, and a key
- * added twice comes once. Delays and per-key back-off (5 ms doubling to 1,000 s) as client-go's work queue has them.
+ * added twice comes once. Delays, per-key back-off (5 ms doubling to 1,000 s) and the bound on all retries together
+ * (10/s after a burst of 100) are those of client-go's controllers.
  */
 export class WorkQueue {
   readonly #clock: Clock
@@ -16,10 +20,13 @@ export class WorkQueue {
   readonly #failures = new Map<string, number>()
   readonly #delayed = new Map<string, { readonly at: number; readonly timer: Timer }>()
   readonly #waiters: ((key: string | undefined) => void)[] = []
+  #retriesLeft = RETRY_BURST
+  #retriesAtMs: number
   #closed = false
 
   constructor(clock: Clock) {
     this.#clock = clock
+    this.#retriesAtMs = clock.monotonic()
   }
 
   /** How many keys wait, without those that are delayed. */
@@ -58,7 +65,7 @@ export class WorkQueue {
   addRateLimited(key: string): void {
     const failures = this.#failures.get(key) ?? 0
     this.#failures.set(key, failures + 1)
-    this.addAfter(key, Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** failures))
+    this.addAfter(key, Math.max(Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** failures), this.#retryDelayMs()))
   }
 
   forget(key: string): void {
@@ -96,6 +103,15 @@ export class WorkQueue {
     for (const { timer } of this.#delayed.values()) timer.cancel()
     this.#delayed.clear()
     for (const waiter of this.#waiters.splice(0)) waiter(undefined)
+  }
+
+  /** Takes one retry out of the bucket, which may go below zero: then it is due when it would be full enough again. */
+  #retryDelayMs(): number {
+    const now = this.#clock.monotonic()
+    const refilled = ((now - this.#retriesAtMs) / 1_000) * RETRIES_PER_SECOND
+    this.#retriesLeft = Math.min(RETRY_BURST, this.#retriesLeft + refilled) - 1
+    this.#retriesAtMs = now
+    return this.#retriesLeft >= 0 ? 0 : (-this.#retriesLeft / RETRIES_PER_SECOND) * 1_000
   }
 
   #take(key: string): string {

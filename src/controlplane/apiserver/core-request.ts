@@ -1,6 +1,5 @@
 import type { ResourceDefinition } from '../../api/definition.ts'
 import type { CachedEvent, CachedObject } from './cache/cached-object.ts'
-import type { FieldValidation } from './registry.ts'
 import type { ResourceInfo } from './request-info.ts'
 import type { User } from './user.ts'
 
@@ -46,19 +45,10 @@ export type CoreResponse =
       readonly continue: string | undefined
       readonly remaining: number | undefined
     }
-  | { readonly kind: 'watch'; readonly items: AsyncIterable<WatchItem> }
+  | { readonly kind: 'watch'; readonly batches: AsyncIterable<readonly WatchItem[]> }
   | {
       readonly kind: 'stream'
       readonly status: number
       readonly contentType: string
       readonly body: AsyncIterable<Uint8Array>
     }
-
-export function isDryRun(query: URLSearchParams): boolean {
-  return query.getAll('dryRun').includes('All')
-}
-
-export function fieldValidation(query: URLSearchParams): FieldValidation {
-  const value = query.get('fieldValidation')
-  return value === 'Strict' || value === 'Ignore' ? value : 'Warn'
-}

@@ -4,30 +4,46 @@ import type { User } from './user.ts'
 /** As kube-apiserver's `--max-mutating-requests-inflight` and `--max-requests-inflight`. */
 const MUTATING_MAX = 200
 const READING_MAX = 400
+/** Nodes and proxies have a share of their own, so that leases and status pass whatever the others do. */
+const SYSTEM_MAX = 400
 
 const MUTATING = new Set(['create', 'update', 'patch', 'delete', 'deletecollection'])
 
-/** Bounds how many requests are worked on at once. The cluster's own parts are never turned away: leases and status must pass. */
-export class InFlight {
-  #mutating = 0
-  #reading = 0
+/** The queue a request counts in; administrators of last resort count nowhere. */
+export type Share = 'mutating' | 'reading' | 'system' | 'unlimited'
 
-  /** Takes a place, or throws TooManyRequests; call what comes back when the request is done. */
-  enter(verb: string, user: User): () => void {
-    if (user.groups.includes('system:masters') || user.groups.includes('system:nodes')) return () => {}
-    const mutating = MUTATING.has(verb)
-    if (mutating ? this.#mutating >= MUTATING_MAX : this.#reading >= READING_MAX) {
+const MAXIMA: Readonly<Record<Share, number>> = {
+  mutating: MUTATING_MAX,
+  reading: READING_MAX,
+  system: SYSTEM_MAX,
+  unlimited: Number.POSITIVE_INFINITY,
+}
+
+function shareOf(verb: string, user: User): Share {
+  if (user.groups.includes('system:masters')) return 'unlimited'
+  if (user.groups.includes('system:nodes') || user.name === 'system:kube-proxy') return 'system'
+  return MUTATING.has(verb) ? 'mutating' : 'reading'
+}
+
+/** Bounds how many requests are worked on at once. */
+export class InFlight {
+  readonly #counts: Record<Share, number> = { mutating: 0, reading: 0, system: 0, unlimited: 0 }
+
+  /** Takes a place, or throws TooManyRequests; give the share back with `leave`. */
+  enter(verb: string, user: User): Share {
+    const share = shareOf(verb, user)
+    if (this.#counts[share] >= MAXIMA[share]) {
       throw new StatusError(
         'TooManyRequests',
         'the server has received too many requests and has asked us to try again later',
         { retryAfterSeconds: 1 },
       )
     }
-    if (mutating) this.#mutating += 1
-    else this.#reading += 1
-    return () => {
-      if (mutating) this.#mutating -= 1
-      else this.#reading -= 1
-    }
+    this.#counts[share] += 1
+    return share
+  }
+
+  leave(share: Share): void {
+    this.#counts[share] -= 1
   }
 }

@@ -6,7 +6,7 @@ import type { Clock } from '../../base/clock.ts'
 import type { Revision, Store } from '../store/store.ts'
 import { StoreError } from '../store/store.ts'
 import type { AdmissionEffect, AdmissionPlugin, AdmissionRequest } from './admission.ts'
-import { CachedObject, withResourceVersion } from './cache/cached-object.ts'
+import { CachedObject, deepFreeze, withResourceVersion } from './cache/cached-object.ts'
 import type { ClusterCache } from './cache/cluster-cache.ts'
 import type { ResourceCache } from './cache/resource-cache.ts'
 import type { ValueTransformer } from './edge/encryption.ts'
@@ -22,6 +22,8 @@ export interface RegistryOptions {
 
 const MODIFIED = 'the object has been modified; please apply your changes to the latest version and try again'
 const RETRIES_MAX = 10
+/** Unknown fields that are named to the client; a body may have any number of them. */
+const FINDINGS_MAX = 20
 
 /** What the store's refusal means to a client. */
 function storeStatus(error: unknown): unknown {
@@ -37,6 +39,8 @@ function storeStatus(error: unknown): unknown {
  */
 export class Registry {
   readonly #options: RegistryOptions
+  /** Other groups' forms of stored objects, made once for all who read them. */
+  readonly #served = new Map<ResourceDefinition, WeakMap<CachedObject, CachedObject>>()
 
   constructor(options: RegistryOptions) {
     this.#options = options
@@ -74,7 +78,17 @@ export class Registry {
   /** The form a definition serves of what is stored: the same, unless another one's form is stored. */
   served(definition: ResourceDefinition, stored: CachedObject): CachedObject {
     if (definition.storage === undefined) return stored
-    return new CachedObject(stored.key, definition.storage.fromStorage(stored.object), stored.revision)
+    let forms = this.#served.get(definition)
+    if (forms === undefined) {
+      forms = new WeakMap()
+      this.#served.set(definition, forms)
+    }
+    let form = forms.get(stored)
+    if (form === undefined) {
+      form = new CachedObject(stored.key, deepFreeze(definition.storage.fromStorage(stored.object)), stored.revision)
+      forms.set(stored, form)
+    }
+    return form
   }
 
   /** Runs the admission plugins; the effects are settled by `write`. */
@@ -110,7 +124,7 @@ export class Registry {
     try {
       const { resourceVersion: _, ...metadata } = object.metadata ?? {}
       const stored = { ...(definition.storage?.toStorage(object) ?? object), metadata }
-      if (dryRun) return new CachedObject(key, withResourceVersion(stored, expected), expected)
+      if (dryRun) return new CachedObject(key, deepFreeze(withResourceVersion(stored, expected)), expected)
       const plain = Buffer.from(JSON.stringify(stored))
       const bytes = transform?.toStorage(key, plain) ?? plain
       cache.announce(bytes, stored)
@@ -126,7 +140,7 @@ export class Registry {
       // The cache's own copy carries the shared encoding; somebody may have written again already.
       return cached?.revision === revision
         ? cached
-        : new CachedObject(key, withResourceVersion(stored, revision), revision)
+        : new CachedObject(key, deepFreeze(withResourceVersion(stored, revision)), revision)
     } catch (error) {
       throw storeStatus(error)
     } finally {
@@ -189,9 +203,13 @@ export interface DecodedBody {
   readonly warnings: readonly string[]
 }
 
+function isAbsentOr(value: unknown, wanted: string): boolean {
+  return value === undefined || value === null || value === '' || value === wanted
+}
+
 /** Decodes a request's object: kind and version must be the definition's, unknown and doubled fields as asked. */
 export function decodeBody(
-  definition: ResourceDefinition,
+  definition: Pick<ResourceDefinition, 'group' | 'version' | 'kind' | 'schema'>,
   body: unknown,
   duplicates: readonly string[],
   validation: FieldValidation,
@@ -204,10 +222,7 @@ export function decodeBody(
       'the object provided is unrecognized (must be of type map): the body is no JSON object',
     )
   }
-  if (
-    (given.kind !== undefined && given.kind !== definition.kind) ||
-    (given.apiVersion !== undefined && given.apiVersion !== apiVersion)
-  ) {
+  if (!isAbsentOr(given.kind, definition.kind) || !isAbsentOr(given.apiVersion, apiVersion)) {
     const want = `${definition.kind} (${apiVersion})`
     throw new StatusError(
       'BadRequest',
@@ -222,7 +237,7 @@ export function decodeBody(
   if (findings.length > 0 && validation === 'Strict') {
     throw new StatusError(
       'BadRequest',
-      `${definition.kind} in version "${definition.version}" cannot be handled as a ${definition.kind}: strict decoding error: ${findings.join(', ')}`,
+      `${definition.kind} in version "${definition.version}" cannot be handled as a ${definition.kind}: strict decoding error: ${findings.slice(0, FINDINGS_MAX).join(', ')}`,
     )
   }
   object.apiVersion = apiVersion

@@ -1,5 +1,6 @@
 import type { ResourceDefinition } from '../../api/definition.ts'
-import { StatusError } from '../../api/status-error.ts'
+import { type FieldError, invalid } from '../../api/field-error.ts'
+import { invalidError } from '../../api/status-error.ts'
 import type { TokenReview } from '../../api/types/authentication-v1.gen.ts'
 import type {
   NonResourceAttributes,
@@ -7,10 +8,13 @@ import type {
   SubjectAccessReview,
 } from '../../api/types/authorization-v1.gen.ts'
 import type { Attributes, Authorizer } from './authorizer.ts'
+import type { CoreRequest, CoreResponse } from './core-request.ts'
+import { decodeBody } from './registry.ts'
 import type { User } from './user.ts'
+import { fieldValidation } from './write-options.ts'
 
 /** A kind that is only ever created, and answered at once: nothing of it is stored. */
-export interface ReviewKind {
+interface ReviewKind {
   readonly group: string
   readonly version: string
   readonly resource: string
@@ -21,7 +25,7 @@ export interface ReviewKind {
 const AUTHORIZATION = { group: 'authorization.k8s.io', version: 'v1' }
 const AUTHENTICATION = { group: 'authentication.k8s.io', version: 'v1' }
 
-export const REVIEW_KINDS: readonly ReviewKind[] = [
+const REVIEW_KINDS: readonly ReviewKind[] = [
   { ...AUTHORIZATION, resource: 'selfsubjectaccessreviews', kind: 'SelfSubjectAccessReview', namespaced: false },
   { ...AUTHORIZATION, resource: 'selfsubjectrulesreviews', kind: 'SelfSubjectRulesReview', namespaced: false },
   { ...AUTHORIZATION, resource: 'subjectaccessreviews', kind: 'SubjectAccessReview', namespaced: false },
@@ -56,7 +60,7 @@ export function reviewDefinitions(): readonly ResourceDefinition[] {
 export interface ReviewOptions {
   readonly authorizer: Authorizer
   /** The user a bearer token stands for. */
-  readonly verifyToken: (token: string, audiences: readonly string[] | undefined) => Promise<User | undefined>
+  readonly verifyToken?: (token: string, audiences?: readonly string[]) => Promise<User | undefined>
 }
 
 function attributesOf(
@@ -86,67 +90,90 @@ function userInfo(user: User): object {
   }
 }
 
-/** Answers a review: the body with its status filled in. */
-export async function review(kind: ReviewKind, body: unknown, user: User, options: ReviewOptions): Promise<unknown> {
-  const given = (body ?? {}) as SubjectAccessReview & { readonly spec?: { readonly namespace?: string } }
-  const head = { kind: kind.kind, apiVersion: `${kind.group}/${kind.version}`, metadata: { creationTimestamp: null } }
-  switch (kind.kind) {
-    case 'SelfSubjectAccessReview':
-    case 'SubjectAccessReview':
-    case 'LocalSubjectAccessReview': {
-      const { resourceAttributes, nonResourceAttributes, user: name = '', groups = [], extra, uid } = given.spec ?? {}
-      if ((resourceAttributes === undefined) === (nonResourceAttributes === undefined)) {
-        throw new StatusError(
-          'Invalid',
-          `${kind.kind}.${kind.group} "" is invalid: spec.resourceAttributes: Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes must be specified`,
-        )
-      }
-      const subject: User =
-        kind.kind === 'SelfSubjectAccessReview'
-          ? user
-          : { name, groups, ...(uid === undefined ? {} : { uid }), ...(extra === undefined ? {} : { extra }) }
-      const { allowed, reason } = options.authorizer.authorize(
-        attributesOf(subject, resourceAttributes, nonResourceAttributes),
-      )
-      return { ...head, spec: given.spec, status: { allowed, ...(reason === '' ? {} : { reason }) } }
-    }
-    case 'SelfSubjectRulesReview': {
-      const all = options.authorizer.authorize({
-        user,
-        verb: '*',
-        resource: {
-          group: '*',
-          version: '*',
-          resource: '*',
-          subresource: '',
-          namespace: given.spec?.namespace ?? '',
-          name: '',
-        },
-      })
-      const status = all.allowed
-        ? {
-            resourceRules: [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'] }],
-            nonResourceRules: [{ verbs: ['*'], nonResourceURLs: ['*'] }],
-            incomplete: false,
-          }
-        : {
-            resourceRules: [],
-            nonResourceRules: [],
-            incomplete: true,
-            evaluationError: 'the rules of this user cannot be listed; ask about single actions',
-          }
-      return { ...head, spec: given.spec, status }
-    }
-    case 'SelfSubjectReview':
-      return { ...head, status: { userInfo: userInfo(user) } }
-    default: {
-      const { token = '', audiences } = (body as TokenReview).spec ?? {}
-      const known = await options.verifyToken(token, audiences)
-      const status =
-        known === undefined
-          ? { authenticated: false, user: {}, error: 'invalid bearer token' }
-          : { authenticated: true, user: userInfo(known), ...(audiences === undefined ? {} : { audiences }) }
-      return { ...head, spec: { token, audiences }, status }
-    }
+type AccessReview = SubjectAccessReview & { readonly spec?: { readonly namespace?: string } }
+
+function accessStatus(
+  definition: ResourceDefinition,
+  given: AccessReview,
+  request: CoreRequest,
+  authorizer: Authorizer,
+): object {
+  const {
+    resourceAttributes: resource,
+    nonResourceAttributes: path,
+    user: name = '',
+    groups = [],
+    extra,
+    uid,
+  } = given.spec ?? {}
+  const errors: FieldError[] = []
+  if (resource !== undefined && path !== undefined)
+    errors.push(
+      invalid('spec.nonResourceAttributes', path, 'cannot be specified in combination with resourceAttributes'),
+    )
+  if (resource === undefined && path === undefined) {
+    const why = 'exactly one of nonResourceAttributes or resourceAttributes must be specified'
+    errors.push(invalid('spec.resourceAttributes', null, why))
   }
+  const isSelf = definition.kind === 'SelfSubjectAccessReview'
+  if (!isSelf && name === '' && groups.length === 0)
+    errors.push(invalid('spec.user', name, 'at least one of user or group must be specified'))
+  if (definition.namespaced && path !== undefined)
+    errors.push(invalid('spec.nonResourceAttributes', path, 'disallowed on this kind of request'))
+  if (definition.namespaced && resource !== undefined && (resource.namespace ?? '') !== request.info.namespace)
+    errors.push(invalid('spec.resourceAttributes.namespace', resource.namespace ?? '', `must match metadata.namespace`))
+  if (errors.length > 0) throw invalidError(definition, '', errors)
+  const subject: User = isSelf
+    ? request.user
+    : { name, groups, ...(uid === undefined ? {} : { uid }), ...(extra === undefined ? {} : { extra }) }
+  const { allowed, reason } = authorizer.authorize(attributesOf(subject, resource, path))
+  return { allowed, ...(reason === '' ? {} : { reason }) }
+}
+
+/** Rules can be listed only for who may do everything: the authorizer answers questions, it holds no lists. */
+function rulesStatus(user: User, namespace: string, authorizer: Authorizer): object {
+  const resource = { group: '*', version: '*', resource: '*', subresource: '', namespace, name: '' }
+  if (authorizer.authorize({ user, verb: '*', resource }).allowed)
+    return {
+      resourceRules: [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'] }],
+      nonResourceRules: [{ verbs: ['*'], nonResourceURLs: ['*'] }],
+      incomplete: false,
+    }
+  return {
+    resourceRules: [],
+    nonResourceRules: [],
+    incomplete: true,
+    evaluationError: 'the rules of this user cannot be listed; ask about single actions',
+  }
+}
+
+async function tokenStatus({ spec }: TokenReview, verify: ReviewOptions['verifyToken']): Promise<object> {
+  const { token = '', audiences } = spec ?? {}
+  if (token === '')
+    return { authenticated: false, user: {}, error: 'token is required for TokenReview in authentication' }
+  const user = await verify?.(token, audiences)
+  if (user === undefined) return { authenticated: false, user: {}, error: 'invalid bearer token' }
+  return { authenticated: true, user: userInfo(user), ...(audiences === undefined ? {} : { audiences }) }
+}
+
+/** Answers a review: the body with its status filled in. Nothing is stored. */
+export async function review(
+  definition: ResourceDefinition,
+  request: CoreRequest,
+  options: ReviewOptions,
+): Promise<CoreResponse> {
+  const { user, query, info } = request
+  const { draft, warnings } = decodeBody(definition, request.body, request.duplicates, fieldValidation(query))
+  const { authorizer } = options
+  const given = draft as AccessReview
+  const status =
+    definition.kind === 'SelfSubjectReview'
+      ? { userInfo: userInfo(user) }
+      : definition.kind === 'TokenReview'
+        ? await tokenStatus(given as TokenReview, options.verifyToken)
+        : definition.kind === 'SelfSubjectRulesReview'
+          ? rulesStatus(user, given.spec?.namespace ?? '', authorizer)
+          : accessStatus(definition, given, request, authorizer)
+  const metadata = definition.namespaced ? { ...given.metadata, namespace: info.namespace } : given.metadata
+  return { kind: 'value', status: 201, value: { ...given, metadata, status }, warnings }
 }

@@ -19,33 +19,62 @@ export class CachedObject {
     this.#json ??= Buffer.from(JSON.stringify(this.object))
     return this.#json
   }
+
+  /** Gives the memory of the JSON back; it is made again if somebody asks. */
+  forgetJson(): void {
+    this.#json = undefined
+  }
 }
 
-/** The object with the version that the store gave it, as clients see it. */
+/** The object with the version that the store gave it, as clients see it; none for what was never written (a dry run). */
 export function withResourceVersion(object: KubeObject, revision: Revision): KubeObject {
+  if (revision === 0n) return object
   return { ...object, metadata: { ...object.metadata, resourceVersion: String(revision) } }
 }
 
+/** Makes a JSON value immutable all the way down, and returns it. */
+export function deepFreeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
+  Object.freeze(value)
+  for (const key in value) deepFreeze(value[key])
+  return value
+}
+
+export type EventType = 'ADDED' | 'MODIFIED' | 'DELETED'
+
 /** A change of one object, shared by all watchers; its lines are encoded once for each type it is told as. */
 export class CachedEvent {
-  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'
+  readonly type: EventType
   readonly current: CachedObject
   readonly previous: CachedObject | undefined
-  readonly #lines = new Map<string, Buffer>()
+  readonly #lines = new Map<EventType, Buffer>()
 
-  constructor(type: 'ADDED' | 'MODIFIED' | 'DELETED', current: CachedObject, previous: CachedObject | undefined) {
+  constructor(type: EventType, current: CachedObject, previous: CachedObject | undefined) {
     this.type = type
     this.current = current
     this.previous = previous
   }
 
   /** `{"type":…,"object":…}\n` */
-  line(type: string, object: CachedObject): Buffer {
+  line(type: EventType): Buffer {
     let line = this.#lines.get(type)
     if (line === undefined) {
-      line = Buffer.concat([Buffer.from(`{"type":"${type}","object":`), object.json, Buffer.from('}\n')])
+      line = eventLine(type, this.current.json)
       this.#lines.set(type, line)
     }
     return line
   }
+
+  /** Gives the memory of the encodings back, once the watchers have had the event. */
+  forgetLines(): void {
+    this.#lines.clear()
+    this.previous?.forgetJson()
+  }
+}
+
+const LINE_END = Buffer.from('}\n')
+
+/** One line of a watch from an object's JSON. */
+export function eventLine(type: EventType, json: Uint8Array): Buffer {
+  return Buffer.concat([Buffer.from(`{"type":"${type}","object":`), json, LINE_END])
 }

@@ -1,11 +1,12 @@
 import { parseJson } from '../../../api/json.ts'
 import type { KubeObject } from '../../../api/object.ts'
 import { StatusError } from '../../../api/status-error.ts'
-import { type Clock, sleep } from '../../../base/clock.ts'
+import { type Clock, sleep, type Timer } from '../../../base/clock.ts'
 import type { Logger } from '../../../base/logger.ts'
 import type { KeyValue, Revision, Store, StoreEvent } from '../../store/store.ts'
 import type { ValueTransformer } from '../edge/encryption.ts'
-import { CachedEvent, CachedObject, withResourceVersion } from './cached-object.ts'
+import { CachedEvent, CachedObject, deepFreeze, withResourceVersion } from './cached-object.ts'
+import { differsFrom } from './differs-from.ts'
 import { ResourceCache } from './resource-cache.ts'
 
 const ROOT = '/registry/'
@@ -16,6 +17,7 @@ const FRESH_MS = 3_000
 interface Waiter {
   readonly revision: Revision
   readonly resolve: () => void
+  readonly timer: Timer
 }
 
 export interface ClusterCacheOptions {
@@ -28,7 +30,8 @@ export interface ClusterCacheOptions {
 
 /**
  * Everything in the store, decoded, fed by one watch over all of it, so that one revision says how far the whole copy
- * has come. Writers hand the decoded object over with its bytes, so that nothing is parsed twice.
+ * has come. Writers hand the decoded object over with its bytes, so that nothing is parsed twice. A copy that cannot be
+ * trusted (the watch broke, or `verify` found a difference) answers 503 until it has been read anew.
  */
 export class ClusterCache {
   readonly #options: ClusterCacheOptions
@@ -36,7 +39,8 @@ export class ClusterCache {
   readonly #written = new WeakMap<Uint8Array, KubeObject>()
   readonly #resetListeners = new Set<() => void>()
   readonly #stop = new AbortController()
-  #waiters: Waiter[] = []
+  readonly #waiters = new Set<Waiter>()
+  #round = new AbortController()
   #revision: Revision = 0n
   #serving = false
 
@@ -47,8 +51,8 @@ export class ClusterCache {
 
   /** Resolves when the first copy is complete; from then on it follows the store. */
   async start(): Promise<void> {
-    const from = await this.#load()
-    void this.#follow(from)
+    await this.#load()
+    void this.#follow()
   }
 
   /** Up to where the copy is complete. */
@@ -56,9 +60,16 @@ export class ClusterCache {
     return this.#revision
   }
 
+  get serving(): boolean {
+    return this.#serving
+  }
+
   of(storagePrefix: string): ResourceCache {
-    if (!this.#serving)
-      throw new StatusError('ServiceUnavailable', 'the cache of the API server is being rebuilt; try again')
+    if (!this.#serving) {
+      throw new StatusError('ServiceUnavailable', 'the cache of the API server is being rebuilt; try again', {
+        retryAfterSeconds: 1,
+      })
+    }
     return this.#caches.get(storagePrefix)!
   }
 
@@ -73,49 +84,41 @@ export class ClusterCache {
     if (revision > this.#revision) await this.reach(revision)
   }
 
-  /** Resolves once the copy has come to this revision; throws Timeout when that takes too long. */
-  async reach(revision: Revision): Promise<void> {
-    if (this.#revision >= revision) return
-    const current = await this.#options.store.currentRevision()
-    const waiting = new Promise<void>((resolve) => this.#waiters.push({ revision, resolve }))
-    const limit = new AbortController()
-    const late = sleep(this.#options.clock, FRESH_MS, limit.signal).then(() => 'late' as const)
-    const outcome = await Promise.race([waiting, late])
-    limit.abort()
-    if (outcome === 'late' && this.#revision < revision) {
-      const causes = [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }]
-      throw new StatusError('Timeout', `Too large resource version: ${revision}, current: ${current}`, {
-        causes,
-        retryAfterSeconds: 1,
+  /** Resolves once the copy has come to this revision; rejects with Timeout when that takes too long. */
+  reach(revision: Revision): Promise<void> {
+    if (this.#revision >= revision) return Promise.resolve()
+    return new Promise((resolve, reject) => {
+      const timer = this.#options.clock.setTimer(FRESH_MS, () => {
+        this.#waiters.delete(waiter)
+        const causes = [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }]
+        const why = `Too large resource version: ${revision}, current: ${this.#revision}`
+        reject(new StatusError('Timeout', why, { causes, retryAfterSeconds: 1 }))
       })
-    }
+      const waiter: Waiter = { revision, resolve, timer }
+      this.#waiters.add(waiter)
+    })
   }
 
-  /** Called when the copy was thrown away and read anew: watchers cannot go on. */
+  /** Called when the copy is thrown away to be read anew: watchers cannot go on. */
   onReset(listener: () => void): () => void {
     this.#resetListeners.add(listener)
     return () => this.#resetListeners.delete(listener)
   }
 
   /**
-   * Compares the copy with the store, key by key and revision by revision, at one revision; a copy that differs stops
-   * serving and is rebuilt. Resolves to true when they agree.
+   * Compares the copy with the store, key by key and revision by revision; a copy that differs stops serving and is
+   * rebuilt. Objects are frozen, so a version that agrees has not been altered. Resolves to true when they agree.
    */
   async verify(): Promise<boolean> {
     const { store, logger } = this.#options
     for (const cache of this.#caches.values()) {
       const { items, revision } = await store.list(cache.prefix)
       await this.reach(revision)
-      // A later change of this resource says nothing about a difference: it is looked at next time.
-      if (cache.lastChange > revision) continue
-      const agree =
-        items.length === cache.size && items.every(({ key, modRevision }) => cache.get(key)?.revision === modRevision)
-      if (agree) continue
+      if (!this.#serving) return false
+      if (!differsFrom(cache, items, revision)) continue
       logger.error({ prefix: cache.prefix }, 'the cache differs from the store; rebuilding it')
-      this.#serving = false
-      for (const listener of this.#resetListeners) listener()
-      const from = await this.#load()
-      void from
+      this.#reset()
+      this.#round.abort()
       return false
     }
     return true
@@ -123,11 +126,12 @@ export class ClusterCache {
 
   close(): void {
     this.#stop.abort()
+    this.#round.abort()
+    for (const { timer } of this.#waiters) timer.cancel()
   }
 
-  async #load(): Promise<Revision> {
-    const { store } = this.#options
-    const { items, revision } = await store.list(ROOT)
+  async #load(): Promise<void> {
+    const { items, revision } = await this.#options.store.list(ROOT)
     const byPrefix = new Map<string, CachedObject[]>([...this.#caches.keys()].map((prefix) => [prefix, []]))
     for (const item of items) {
       const prefix = this.#prefixOf(item.key)
@@ -136,25 +140,34 @@ export class ClusterCache {
     for (const [prefix, objects] of byPrefix) this.#caches.get(prefix)!.fill(objects, revision)
     this.#advance(revision)
     this.#serving = true
-    return revision
   }
 
-  async #follow(from: Revision): Promise<void> {
+  /** Watches; whenever that ends, throws the copy away and reads it anew, until closed. */
+  async #follow(): Promise<void> {
     const { store, clock, logger } = this.#options
     while (!this.#stop.signal.aborted) {
+      this.#round = new AbortController()
       try {
-        for await (const batch of store.watch(ROOT, this.#revision + 1n, this.#stop.signal)) this.#apply(batch)
-        if (this.#stop.signal.aborted) return
-        throw new Error('the watch of the store ended')
+        for await (const batch of store.watch(ROOT, this.#revision + 1n, this.#round.signal)) this.#apply(batch)
       } catch (error) {
-        if (this.#stop.signal.aborted) return
-        logger.error({ err: error, from: String(from) }, 'the watch of the store failed; reading everything anew')
-        await sleep(clock, RETRY_MS, this.#stop.signal)
-        this.#serving = false
-        for (const listener of this.#resetListeners) listener()
-        await this.#load().catch((cause) => logger.error({ err: cause }, 'the store could not be read'))
+        if (!this.#stop.signal.aborted) logger.error({ err: error }, 'the watch of the store failed')
+      }
+      if (this.#stop.signal.aborted) return
+      this.#reset()
+      while (!this.#serving && !this.#stop.signal.aborted) {
+        try {
+          await this.#load()
+        } catch (error) {
+          logger.error({ err: error }, 'the store could not be read into the cache')
+          await sleep(clock, RETRY_MS, this.#stop.signal)
+        }
       }
     }
+  }
+
+  #reset(): void {
+    this.#serving = false
+    for (const listener of [...this.#resetListeners]) listener()
   }
 
   #apply(batch: readonly StoreEvent[]): void {
@@ -167,11 +180,8 @@ export class ClusterCache {
         cache.apply(new CachedEvent(previous === undefined ? 'ADDED' : 'MODIFIED', this.decodeStored(event), previous))
       else if (previous !== undefined) {
         // A deletion is told with the object's last state and the revision of its end.
-        const last = new CachedObject(
-          event.key,
-          withResourceVersion(previous.object, event.modRevision),
-          event.modRevision,
-        )
+        const object = deepFreeze(withResourceVersion(previous.object, event.modRevision))
+        const last = new CachedObject(event.key, object, event.modRevision)
         cache.apply(new CachedEvent('DELETED', last, previous))
       }
     }
@@ -180,20 +190,22 @@ export class ClusterCache {
 
   #advance(revision: Revision): void {
     if (revision > this.#revision) this.#revision = revision
-    if (this.#waiters.length === 0) return
-    const ready = this.#waiters.filter((waiter) => waiter.revision <= this.#revision)
-    if (ready.length === 0) return
-    this.#waiters = this.#waiters.filter((waiter) => waiter.revision > this.#revision)
-    for (const { resolve } of ready) resolve()
+    for (const waiter of this.#waiters) {
+      if (waiter.revision > this.#revision) continue
+      this.#waiters.delete(waiter)
+      waiter.timer.cancel()
+      waiter.resolve()
+    }
   }
 
-  /** An entry of the store as an object; not copied when this server wrote it. */
+  /** An entry of the store as an object; not parsed when this server wrote it. */
   decodeStored({ key, value, modRevision }: Pick<KeyValue, 'key' | 'value' | 'modRevision'>): CachedObject {
-    const known = this.#written.get(value)
-    if (known !== undefined) return new CachedObject(key, withResourceVersion(known, modRevision), modRevision)
-    const plain = this.#options.transform?.fromStorage(key, value) ?? value
-    const object = parseStored(plain)
-    return new CachedObject(key, withResourceVersion(object, modRevision), modRevision)
+    let object = this.#written.get(value)
+    if (object === undefined) {
+      const plain = this.#options.transform?.fromStorage(key, value) ?? value
+      object = parseJson(plain).value as KubeObject
+    }
+    return new CachedObject(key, deepFreeze(withResourceVersion(object, modRevision)), modRevision)
   }
 
   #prefixOf(key: string): string | undefined {
@@ -205,9 +217,4 @@ export class ClusterCache {
     const short = key.slice(0, first)
     return this.#caches.has(short) ? short : undefined
   }
-}
-
-function parseStored(bytes: Uint8Array): KubeObject {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString()
-  return parseJson(text).value as KubeObject
 }

@@ -3,6 +3,8 @@ import type { CachedEvent, CachedObject } from './cached-object.ts'
 
 /** How many recent events of a resource a watch can resume from. */
 const RECENT_MAX = 4_096
+/** The newest of them keep their encodings for the watchers that are just sending them. */
+const ENCODED_MAX = 128
 
 export type EventListener = (event: CachedEvent) => void
 
@@ -29,6 +31,11 @@ export class ResourceCache {
   /** The revision of the last change of any object here. */
   get lastChange(): Revision {
     return this.#lastChange
+  }
+
+  /** A watch can resume from this revision on. */
+  get oldest(): Revision {
+    return this.#forgotten
   }
 
   get(key: string): CachedObject | undefined {
@@ -70,6 +77,7 @@ export class ResourceCache {
     }
     this.#lastChange = revision
     this.#recent.push(event)
+    this.#recent.at(-1 - ENCODED_MAX)?.forgetLines()
     if (this.#recent.length > RECENT_MAX * 1.25) {
       const gone = this.#recent.splice(0, this.#recent.length - RECENT_MAX)
       this.#forgotten = gone.at(-1)!.current.revision

@@ -1,10 +1,15 @@
 import type { ResourceDefinition } from '../../../api/definition.ts'
+import type { KubeObject } from '../../../api/object.ts'
+import { eventLine } from '../cache/cached-object.ts'
 import type { CoreResponse, WatchItem } from '../core-request.ts'
 import type { ServerResponse } from '../server-request.ts'
 import type { ResponseForm } from './negotiate.ts'
 import { partialMetadata, table, tableRow } from './table.ts'
 
 const JSON_TYPE = 'application/json'
+
+/** What a request without an object of its own answers when it went well. */
+export const SUCCESS = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' } as const
 
 export function jsonResponse(
   status: number,
@@ -64,56 +69,77 @@ function encodeList(
 }
 
 /** A bookmark: an object of the watched kind that holds nothing but how far the watch has come. */
-export function bookmarkObject(definition: ResourceDefinition, item: Extract<WatchItem, { kind: 'bookmark' }>): object {
+export function bookmarkObject(
+  definition: ResourceDefinition,
+  item: Extract<WatchItem, { kind: 'bookmark' }>,
+): KubeObject {
   return {
     kind: definition.kind,
     apiVersion: apiVersion(definition),
     metadata: {
       resourceVersion: String(item.revision),
-      creationTimestamp: null,
       ...(item.initialEventsEnd ? { annotations: { 'k8s.io/initial-events-end': 'true' } } : {}),
     },
   }
 }
 
+/** Turns the items of one watch into lines, in the form its client asked for. */
+class WatchEncoder {
+  readonly #definition: ResourceDefinition
+  readonly #form: ResponseForm
+  readonly #now: () => number
+  /** A table tells its columns once. */
+  #columnsSent = false
+
+  constructor(definition: ResourceDefinition, form: ResponseForm, now: () => number) {
+    this.#definition = definition
+    this.#form = form
+    this.#now = now
+  }
+
+  line(item: WatchItem): Uint8Array {
+    if (item.kind === 'error') return jsonLine('ERROR', item.status)
+    if (this.#form.kind === 'table') return this.#tableLine(item, this.#form.includeObject)
+    if (this.#form.kind === 'metadata')
+      return item.kind === 'bookmark'
+        ? jsonLine('BOOKMARK', partialMetadata(bookmarkObject(this.#definition, item)))
+        : jsonLine(item.type, partialMetadata(item.object.object))
+    if (item.kind === 'bookmark') return jsonLine('BOOKMARK', bookmarkObject(this.#definition, item))
+    return item.event === undefined ? eventLine(item.type, item.object.json) : item.event.line(item.type)
+  }
+
+  #tableLine(item: Exclude<WatchItem, { kind: 'error' }>, includeObject: 'None' | 'Metadata' | 'Object'): Uint8Array {
+    const definition = this.#definition
+    const isBookmark = item.kind === 'bookmark'
+    const row = isBookmark
+      ? { cells: definition.columns.map(() => ''), object: partialMetadata(bookmarkObject(definition, item)) }
+      : tableRow(definition, item.object.object, includeObject, this.#now())
+    const metadata = { resourceVersion: String(isBookmark ? item.revision : item.object.revision) }
+    const object = table(definition, [row], metadata, !this.#columnsSent)
+    this.#columnsSent = true
+    return jsonLine(isBookmark ? 'BOOKMARK' : item.type, object)
+  }
+}
+
+function jsonLine(type: string, object: unknown): Uint8Array {
+  return Buffer.from(`${JSON.stringify({ type, object })}\n`)
+}
+
+/** A long first batch goes out in pieces of about this many lines. */
+const LINES_MAX = 200
+
 async function* encodeWatch(
   definition: ResourceDefinition,
-  items: AsyncIterable<WatchItem>,
+  batches: AsyncIterable<readonly WatchItem[]>,
   form: ResponseForm,
   now: () => number,
 ): AsyncGenerator<Uint8Array> {
-  let first = true
-  const line = (type: string, object: unknown): Uint8Array => Buffer.from(`${JSON.stringify({ type, object })}\n`)
-  for await (const item of items) {
-    if (item.kind === 'error') yield line('ERROR', item.status)
-    else if (form.kind === 'plain') {
-      if (item.kind === 'bookmark') yield line('BOOKMARK', bookmarkObject(definition, item))
-      else if (item.event !== undefined) yield item.event.line(item.type, item.object)
-      else yield Buffer.concat([Buffer.from(`{"type":"${item.type}","object":`), item.object.json, Buffer.from('}\n')])
-    } else if (form.kind === 'table') {
-      const isBookmark = item.kind === 'bookmark'
-      const rows = isBookmark
-        ? [
-            {
-              cells: definition.columns.map(() => ''),
-              object: {
-                ...bookmarkObject(definition, item),
-                kind: 'PartialObjectMetadata',
-                apiVersion: 'meta.k8s.io/v1',
-              },
-            },
-          ]
-        : [tableRow(definition, item.object.object, form.includeObject, now())]
-      const metadata = { resourceVersion: String(isBookmark ? item.revision : item.object.revision) }
-      yield line(isBookmark ? 'BOOKMARK' : item.type, table(definition, rows, metadata, first))
-      first = false
-    } else if (item.kind === 'bookmark') {
-      yield line('BOOKMARK', {
-        ...bookmarkObject(definition, item),
-        kind: 'PartialObjectMetadata',
-        apiVersion: 'meta.k8s.io/v1',
-      })
-    } else yield line(item.type, partialMetadata(item.object.object))
+  const encoder = new WatchEncoder(definition, form, now)
+  for await (const batch of batches) {
+    if (batch.length === 1) yield encoder.line(batch[0]!)
+    else
+      for (let i = 0; i < batch.length; i += LINES_MAX)
+        yield Buffer.concat(batch.slice(i, i + LINES_MAX).map((item) => encoder.line(item)))
   }
 }
 
@@ -147,7 +173,7 @@ export function encodeResponse(
       return {
         status: 200,
         headers: { 'content-type': JSON_TYPE, 'cache-control': 'no-cache, private' },
-        body: encodeWatch(definition, response.items, form, now),
+        body: encodeWatch(definition, response.batches, form, now),
       }
     case 'stream':
       return { status: response.status, headers: { 'content-type': response.contentType }, body: response.body }

@@ -1,23 +1,30 @@
 import { setCondition } from '../../../api/conditions.ts'
-import { conflictError, StatusError } from '../../../api/status-error.ts'
+import { type FieldError, notSupported, required } from '../../../api/field-error.ts'
+import { conflictError, invalidError } from '../../../api/status-error.ts'
 import type { Binding, Pod } from '../../../api/types/core-v1.gen.ts'
-import { type CoreRequest, type CoreResponse, isDryRun } from '../core-request.ts'
-import type { Registry } from '../registry.ts'
-import { timestamp } from '../verbs/create.ts'
+import type { CoreRequest, CoreResponse } from '../core-request.ts'
+import { decodeBody, type Registry } from '../registry.ts'
+import { SUCCESS } from '../response/encode.ts'
+import { checkName, settleNamespace, timestamp } from '../verbs/create.ts'
+import { fieldValidation, isDryRun } from '../write-options.ts'
+import { admitSubresource } from './admit-subresource.ts'
+
+const KIND = { group: '', version: 'v1', kind: 'Binding', schema: 'io.k8s.api.core.v1.Binding' }
 
 /** POST of a Binding: puts a pod on a node, once. */
 export async function bind(registry: Registry, request: CoreRequest): Promise<CoreResponse> {
   const { definition, info } = request
-  const binding = request.body as Binding
-  const node = binding?.target?.name
-  if (node === undefined || node === '')
-    throw new StatusError('Invalid', 'Binding "" is invalid: target.name: Required value')
-  const kind = binding.target?.kind
-  if (kind !== undefined && kind !== '' && kind !== 'Node')
-    throw new StatusError(
-      'Invalid',
-      `Binding "" is invalid: target.kind: Unsupported value: "${kind}": supported values: "Node", "<empty>"`,
-    )
+  const { draft, warnings } = decodeBody(KIND, request.body, request.duplicates, fieldValidation(request.query))
+  const binding = draft as Binding
+  checkName(draft.metadata!, info.name)
+  settleNamespace(definition, draft.metadata!, info.namespace)
+  const { name: node = '', kind = '' } = binding.target ?? {}
+  const errors: FieldError[] = []
+  if (kind !== '' && kind !== 'Node') errors.push(notSupported('target.kind', kind, ['Node', '<empty>']))
+  if (node === '') errors.push(required('target.name'))
+  if (errors.length > 0) throw invalidError(KIND, info.name, errors)
+  const dryRun = isDryRun(request.query)
+  await admitSubresource(registry, request, draft, dryRun)
   const uid = binding.metadata?.uid
   await registry.modify(
     definition,
@@ -54,7 +61,7 @@ export async function bind(registry: Registry, request: CoreRequest): Promise<Co
         status: { ...pod.status, conditions },
       } as Pod
     },
-    isDryRun(request.query),
+    dryRun,
   )
-  return { kind: 'value', status: 201, value: { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' } }
+  return { kind: 'value', status: 201, value: SUCCESS, warnings }
 }

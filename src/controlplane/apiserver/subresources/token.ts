@@ -1,13 +1,23 @@
 import type { ResourceDefinition } from '../../../api/definition.ts'
-import { conflictError, StatusError } from '../../../api/status-error.ts'
+import { invalid } from '../../../api/field-error.ts'
+import { conflictError, invalidError, StatusError } from '../../../api/status-error.ts'
 import type { TokenRequest } from '../../../api/types/authentication-v1.gen.ts'
 import type { CoreRequest, CoreResponse } from '../core-request.ts'
 import type { ServiceAccountTokens } from '../edge/service-account-tokens.ts'
-import type { Registry } from '../registry.ts'
+import { decodeBody, type Registry } from '../registry.ts'
+import { checkName, settleNamespace } from '../verbs/create.ts'
+import { fieldValidation, isDryRun } from '../write-options.ts'
+import { admitSubresource } from './admit-subresource.ts'
 
 const SECONDS_MIN = 600
 const SECONDS_MAX = 2 ** 32
 const SECONDS_DEFAULT = 3_600
+const KIND = {
+  group: 'authentication.k8s.io',
+  version: 'v1',
+  kind: 'TokenRequest',
+  schema: 'io.k8s.api.authentication.v1.TokenRequest',
+}
 
 /** POST of a TokenRequest to a service account; the token may be bound to a pod that runs under it. */
 export async function requestToken(
@@ -17,15 +27,21 @@ export async function requestToken(
   tokens: ServiceAccountTokens,
 ): Promise<CoreResponse> {
   const { definition, info } = request
-  const asked = (request.body ?? {}) as TokenRequest
+  const { draft, warnings } = decodeBody(KIND, request.body, request.duplicates, fieldValidation(request.query))
+  checkName(draft.metadata!, info.name)
+  settleNamespace(definition, draft.metadata!, info.namespace)
+  const asked = draft as TokenRequest
   const account = (await registry.get(definition, info.namespace, info.name)).object
+  const dryRun = isDryRun(request.query)
+  await admitSubresource(registry, request, draft, dryRun)
   const seconds = asked.spec?.expirationSeconds ?? SECONDS_DEFAULT
-  if (seconds < SECONDS_MIN || seconds > SECONDS_MAX) {
-    throw new StatusError(
-      'Invalid',
-      `TokenRequest.authentication.k8s.io "" is invalid: spec.expirationSeconds: Invalid value: ${seconds}: may not specify a duration less than 10 minutes`,
-    )
-  }
+  const why =
+    seconds < SECONDS_MIN
+      ? 'may not specify a duration less than 10 minutes'
+      : seconds > SECONDS_MAX
+        ? 'may not specify a duration larger than 2^32 seconds'
+        : undefined
+  if (why !== undefined) throw invalidError(KIND, info.name, [invalid('spec.expirationSeconds', seconds, why)])
   const bound = asked.spec?.boundObjectRef
   let pod: { name: string; uid: string } | undefined
   if (bound !== undefined) {
@@ -53,7 +69,7 @@ export async function requestToken(
     ...(pod === undefined ? {} : { pod }),
   }
   const audiences = asked.spec?.audiences ?? []
-  const status = await tokens.issue(subject, audiences, seconds)
+  const status = dryRun ? undefined : await tokens.issue(subject, audiences, seconds)
   return {
     kind: 'value',
     status: 201,
@@ -64,9 +80,10 @@ export async function requestToken(
       spec: {
         audiences: audiences.length > 0 ? audiences : tokens.apiAudiences,
         expirationSeconds: seconds,
-        boundObjectRef: bound ?? null,
+        ...(bound === undefined ? {} : { boundObjectRef: bound }),
       },
       status,
     },
+    warnings,
   }
 }

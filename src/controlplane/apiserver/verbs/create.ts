@@ -1,15 +1,16 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import type { ResourceDefinition } from '../../../api/definition.ts'
-import { invalid } from '../../../api/field-error.ts'
 import type { Draft, KubeObject } from '../../../api/object.ts'
 import { validateObjectMeta } from '../../../api/object-meta-validation.ts'
 import { NAMESPACES } from '../../../api/resource-type.ts'
 import { alreadyExistsError, invalidError, notFoundError, StatusError } from '../../../api/status-error.ts'
 import type { Namespace } from '../../../api/types/core-v1.gen.ts'
 import type { ObjectMeta } from '../../../api/types/meta-v1.gen.ts'
-import { type CoreRequest, type CoreResponse, fieldValidation, isDryRun } from '../core-request.ts'
+import type { CoreRequest, CoreResponse } from '../core-request.ts'
+import { methodNotAllowed } from '../refusals.ts'
 import { decodeBody, type Registry } from '../registry.ts'
 import { storageKey } from '../request-info.ts'
+import { fieldValidation, isDryRun } from '../write-options.ts'
 
 /** Letters and digits that form no words and are not mistaken for each other, as Kubernetes' generated names use. */
 const ALPHABET = 'bcdfghjklmnpqrstvwxz2456789'
@@ -27,7 +28,10 @@ export function timestamp(ms: number): string {
 
 /** Brings path and body to agree on the namespace. Throws BadRequest when they do not. */
 export function settleNamespace(definition: ResourceDefinition, meta: Draft<ObjectMeta>, namespace: string): void {
-  if (!definition.namespaced) return
+  if (!definition.namespaced) {
+    delete meta.namespace
+    return
+  }
   if (meta.namespace === undefined || meta.namespace === '') meta.namespace = namespace
   if (meta.namespace !== namespace) {
     throw new StatusError(
@@ -77,9 +81,8 @@ function freshMetadata(meta: Draft<ObjectMeta>, nowMs: number): void {
 /** POST of a new object. */
 export async function create(registry: Registry, request: CoreRequest): Promise<CoreResponse> {
   const { definition, info, query } = request
+  if (info.name !== '') throw methodNotAllowed()
   const { draft, warnings } = decodeBody(definition, request.body, request.duplicates, fieldValidation(query))
-  if (info.name !== '')
-    throw new StatusError('MethodNotAllowed', 'the server does not allow this method on the requested resource')
   const object = await createObject(registry, request, draft)
   return {
     kind: 'object',
@@ -147,7 +150,7 @@ export function structuredObject(draft: Draft<KubeObject>): KubeObject {
 }
 
 /** Refuses a name in the body that is not the one in the path. */
-export function checkName(definition: ResourceDefinition, meta: Draft<ObjectMeta>, name: string): void {
+export function checkName(meta: Draft<ObjectMeta>, name: string): void {
   if (meta.name === undefined || meta.name === '') meta.name = name
   if (meta.name !== name) {
     throw new StatusError(
@@ -155,6 +158,4 @@ export function checkName(definition: ResourceDefinition, meta: Draft<ObjectMeta
       `the name of the object (${meta.name}) does not match the name on the URL (${name})`,
     )
   }
-  if (meta.generateName !== undefined && meta.name === '')
-    throw invalidError(definition, '', [invalid('metadata.name', '', 'must be set')])
 }

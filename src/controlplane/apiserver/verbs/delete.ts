@@ -1,40 +1,59 @@
 import type { ResourceDefinition } from '../../../api/definition.ts'
-import { invalid } from '../../../api/field-error.ts'
+import { invalid, notSupported } from '../../../api/field-error.ts'
 import type { KubeObject } from '../../../api/object.ts'
 import { decodeObject } from '../../../api/schema/decode.ts'
-import { conflictError, invalidError } from '../../../api/status-error.ts'
+import { conflictError, invalidError, isReason, StatusError } from '../../../api/status-error.ts'
 import type { DeleteOptions, ObjectMeta } from '../../../api/types/meta-v1.gen.ts'
 import type { CachedObject } from '../cache/cached-object.ts'
-import { type CoreRequest, type CoreResponse, isDryRun } from '../core-request.ts'
+import type { CoreRequest, CoreResponse } from '../core-request.ts'
 import { modifiedError, type Registry } from '../registry.ts'
+import { isDryRun, isDryRunList } from '../write-options.ts'
 import { timestamp } from './create.ts'
 import { list } from './list.ts'
 
 const FOREGROUND = 'foregroundDeletion'
 const ORPHAN = 'orphan'
 const RETRIES_MAX = 20
+/** How many objects of a collection are deleted side by side. */
+const AT_ONCE = 100
+
+const OPTIONS_SCHEMA = 'io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions'
+const OPTIONS_KIND = { group: 'meta.k8s.io', kind: 'DeleteOptions' }
+/** Namespaces that a cluster cannot be without. */
+const PROTECTED = new Set(['default', 'kube-system', 'kube-public'])
 
 /** The options of a delete: its body, with what the query says in their place. */
 export function deleteOptions(request: Pick<CoreRequest, 'body' | 'query'>): DeleteOptions {
   const { body, query } = request
-  const options =
-    body === undefined
-      ? {}
-      : (decodeObject('io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions', body).object as DeleteOptions)
+  const options = body === undefined ? {} : (decodeObject(OPTIONS_SCHEMA, body).object as DeleteOptions)
+  if (query.size === 0) return checkedOptions(options)
   const grace = query.get('gracePeriodSeconds')
   const propagation = query.get('propagationPolicy')
-  const merged: DeleteOptions = {
+  const orphan = query.get('orphanDependents')
+  if (grace !== null && !/^-?\d{1,15}$/.test(grace))
+    throw new StatusError(
+      'BadRequest',
+      `gracePeriodSeconds: strconv.ParseInt: parsing ${JSON.stringify(grace)}: invalid syntax`,
+    )
+  return checkedOptions({
     ...options,
     ...(grace === null ? {} : { gracePeriodSeconds: Number(grace) }),
     ...(propagation === null ? {} : { propagationPolicy: propagation }),
+    ...(orphan === null ? {} : { orphanDependents: orphan === 'true' || orphan === '1' }),
+  })
+}
+
+function checkedOptions(options: DeleteOptions): DeleteOptions {
+  const { propagationPolicy: policy, orphanDependents: orphan } = options
+  if (policy !== undefined && orphan !== undefined) {
+    const why = 'orphanDependents and deletionPropagation cannot be both set'
+    throw invalidError(OPTIONS_KIND, '', [invalid('propagationPolicy', policy, why)])
   }
-  const policy = merged.propagationPolicy
-  if (policy !== undefined && !['Foreground', 'Background', 'Orphan'].includes(policy)) {
-    throw invalidError({ group: 'meta.k8s.io', kind: 'DeleteOptions' }, '', [
-      invalid('propagationPolicy', policy, 'must be one of Foreground, Background, Orphan'),
+  if (policy !== undefined && !['Foreground', 'Background', 'Orphan'].includes(policy))
+    throw invalidError(OPTIONS_KIND, '', [
+      notSupported('propagationPolicy', policy, ['Foreground', 'Background', 'Orphan']),
     ])
-  }
-  return merged
+  return options
 }
 
 /** True when nothing holds the object any more. Namespaces are also held by what stands in their spec. */
@@ -58,7 +77,8 @@ function finalizersFor(definition: ResourceDefinition, meta: ObjectMeta, options
   return policy === 'Orphan' ? [...others, ORPHAN] : others
 }
 
-function checkPreconditions(
+/** Throws Conflict when the object is not the one, or not in the version, that the caller means. */
+export function checkPreconditions(
   definition: ResourceDefinition,
   name: string,
   stored: CachedObject,
@@ -86,7 +106,9 @@ function graceSeconds(definition: ResourceDefinition, object: KubeObject, option
   const own = definition.deletionGracePeriodSeconds
   if (own === undefined) return 0
   const natural = own(object)
-  const asked = natural === 0 ? 0 : Math.max(0, options.gracePeriodSeconds ?? natural)
+  const given = options.gracePeriodSeconds ?? natural
+  // As kube-apiserver: a negative time is the shortest one.
+  const asked = natural === 0 ? 0 : given < 0 ? 1 : given
   const running =
     object.metadata?.deletionTimestamp === undefined ? undefined : object.metadata.deletionGracePeriodSeconds
   return running === undefined ? asked : Math.min(asked, running)
@@ -107,11 +129,15 @@ export async function deleteObject(
   options: DeleteOptions,
 ): Promise<Deletion> {
   const { definition, user } = request
-  const dryRun = isDryRun(request.query) || (options.dryRun ?? []).includes('All')
+  const dryRun = isDryRun(request.query) || isDryRunList(options.dryRun ?? [])
+  if (definition.storagePrefix === '/registry/namespaces' && PROTECTED.has(name)) {
+    const why = `namespaces "${name}" is forbidden: this namespace may not be deleted`
+    throw new StatusError('Forbidden', why, { name, kind: 'namespaces' })
+  }
   for (let i = 0; i < RETRIES_MAX; i++) {
     const stored = await registry.get(definition, namespace, name)
     checkPreconditions(definition, name, stored, options)
-    const { object } = stored
+    const { object } = registry.served(definition, stored)
     const meta = object.metadata ?? {}
     const grace = graceSeconds(definition, object, options)
     const finalizers = finalizersFor(definition, meta, options)
@@ -189,15 +215,15 @@ export async function removeCollection(registry: Registry, request: CoreRequest)
   const options = deleteOptions(request)
   const found = await list(registry, { ...request, body: undefined })
   if (found.kind !== 'list') throw new Error('list answers with a list')
-  await Promise.all(
-    found.items.map(async ({ object }) => {
-      try {
-        await deleteObject(registry, request, object.metadata?.namespace ?? '', object.metadata?.name ?? '', options)
-      } catch (error) {
-        // Somebody else deleted it in the meantime.
-        if ((error as { readonly reason?: string }).reason !== 'NotFound') throw error
-      }
-    }),
-  )
+  const removeOne = async ({ object: { metadata = {} } }: CachedObject): Promise<void> => {
+    try {
+      await deleteObject(registry, request, metadata.namespace ?? '', metadata.name ?? '', options)
+    } catch (error) {
+      // Somebody else deleted it in the meantime.
+      if (!isReason(error, 'NotFound')) throw error
+    }
+  }
+  for (let i = 0; i < found.items.length; i += AT_ONCE)
+    await Promise.all(found.items.slice(i, i + AT_ONCE).map(removeOne))
   return found
 }

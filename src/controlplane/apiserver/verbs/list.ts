@@ -1,11 +1,15 @@
 import type { ResourceDefinition } from '../../../api/definition.ts'
-import { StatusError } from '../../../api/status-error.ts'
+import { forbidden, notSupported } from '../../../api/field-error.ts'
+import { invalidError, StatusError } from '../../../api/status-error.ts'
 import { CompactedError, StoreError } from '../../store/store.ts'
 import type { CachedObject } from '../cache/cached-object.ts'
 import type { CoreRequest, CoreResponse } from '../core-request.ts'
 import type { Registry } from '../registry.ts'
 import { storageKey } from '../request-info.ts'
 import { type Selection, selectionOf } from '../selection.ts'
+
+/** What errors on the query of a list or a watch are about. */
+export const LIST_OPTIONS = { group: 'meta.k8s.io', kind: 'ListOptions' }
 
 interface ContinueToken {
   readonly revision: bigint
@@ -100,7 +104,14 @@ async function pageFromStore(
   } catch (error) {
     if (error instanceof CompactedError) throw expired(token)
     if (error instanceof StoreError && error.code === 'future-revision')
-      throw new StatusError('Timeout', `Too large resource version: ${token.revision}`)
+      throw new StatusError(
+        'Timeout',
+        `Too large resource version: ${token.revision}, current: ${registry.cache.revision}`,
+        {
+          causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],
+          retryAfterSeconds: 1,
+        },
+      )
     throw error
   }
 }
@@ -109,10 +120,29 @@ function expired({ after }: { readonly after: string | undefined }): StatusError
   if (after === undefined) return new StatusError('Expired', 'The resourceVersion for the provided list is too old.')
   const why =
     'The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.'
-  // Revision -1 in the token: go on from the key, at whatever revision is newest.
+  // Revision 0 in the token: go on behind the key, at whatever revision is newest.
   return new StatusError('Expired', why, undefined, 410, {
     continue: Buffer.from(JSON.stringify({ v: 'meta.k8s.io/v1', rv: '0', start: after })).toString('base64url'),
   })
+}
+
+/** Which combinations of a version and its match make sense, as kube-apiserver has them. */
+function checkMatch(match: string, asked: bigint | undefined, continued: string): void {
+  if (continued !== '' && asked !== undefined && asked !== 0n)
+    throw new StatusError('BadRequest', 'specifying resource version is not allowed when using continue')
+  if (match === '') return
+  const path = 'resourceVersionMatch'
+  const error =
+    match !== 'Exact' && match !== 'NotOlderThan'
+      ? notSupported(path, match, ['Exact', 'NotOlderThan', ''])
+      : asked === undefined
+        ? forbidden(path, 'resourceVersionMatch is forbidden unless resourceVersion is provided')
+        : continued !== ''
+          ? forbidden(path, 'resourceVersionMatch is forbidden when continue is provided')
+          : match === 'Exact' && asked === 0n
+            ? forbidden(path, 'resourceVersionMatch "Exact" is forbidden for resourceVersion "0"')
+            : undefined
+  if (error !== undefined) throw invalidError(LIST_OPTIONS, '', [error])
 }
 
 /** GET on a collection: all of it or page by page, fresh, or as fresh as `resourceVersion` asks. */
@@ -122,23 +152,9 @@ export async function list(registry: Registry, request: CoreRequest): Promise<Co
   const selects = selectionOf(definition, query)
   const limit = limitParameter(query)
   const asked = revisionParameter(query)
-  const match = query.get('resourceVersionMatch')
+  const match = query.get('resourceVersionMatch') ?? ''
   const continued = query.get('continue') ?? ''
-  if (match !== null && match !== '') {
-    if (match !== 'Exact' && match !== 'NotOlderThan')
-      throw new StatusError(
-        'BadRequest',
-        `resourceVersionMatch: Unsupported value: "${match}": supported values: "Exact", "NotOlderThan"`,
-      )
-    if (asked === undefined)
-      throw new StatusError('BadRequest', 'resourceVersionMatch is forbidden unless resourceVersion is provided')
-    if (continued !== '')
-      throw new StatusError('BadRequest', 'resourceVersionMatch is forbidden when continue is provided')
-    if (match === 'Exact' && asked === 0n)
-      throw new StatusError('BadRequest', 'resourceVersionMatch "Exact" is forbidden for resourceVersion "0"')
-  }
-  if (continued !== '' && asked !== undefined && asked !== 0n)
-    throw new StatusError('BadRequest', 'specifying resource version is not allowed when using continue')
+  checkMatch(match, asked, continued)
 
   let page: Page
   let revision: bigint

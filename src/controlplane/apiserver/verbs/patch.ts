@@ -1,10 +1,13 @@
-import type { KubeObject } from '../../../api/object.ts'
+import type { Draft } from '../../../api/object.ts'
 import { applyJsonPatch } from '../../../api/patch/json-patch.ts'
 import { applyMergePatch } from '../../../api/patch/merge-patch.ts'
 import { applyStrategicMergePatch } from '../../../api/patch/strategic-merge.ts'
-import { conflictError, notFoundError, StatusError } from '../../../api/status-error.ts'
-import { type CoreRequest, type CoreResponse, fieldValidation } from '../core-request.ts'
+import { notFoundError, StatusError } from '../../../api/status-error.ts'
+import type { ObjectMeta } from '../../../api/types/meta-v1.gen.ts'
+import type { CoreRequest, CoreResponse } from '../core-request.ts'
 import { decodeBody, modifiedError, type Registry } from '../registry.ts'
+import { fieldValidation } from '../write-options.ts'
+import { checkName, settleNamespace } from './create.ts'
 import { replaceObject } from './update.ts'
 
 const RETRIES_MAX = 10
@@ -35,20 +38,9 @@ export async function patch(registry: Registry, request: CoreRequest): Promise<C
     const current = registry.served(definition, stored).object
     const patched = applyPatch(request.contentType, definition.schema, current, request.body)
     const { draft, warnings } = decodeBody(definition, patched, request.duplicates, fieldValidation(query))
-    const meta = (patched as KubeObject).metadata
-    if (meta?.name !== undefined && meta.name !== info.name)
-      throw new StatusError(
-        'BadRequest',
-        `the name of the object (${meta.name}) does not match the name on the URL (${info.name})`,
-      )
-    const version = meta?.resourceVersion
-    if (version !== undefined && version !== '' && version !== String(stored.revision)) {
-      throw conflictError(
-        definition,
-        info.name,
-        'the object has been modified; please apply your changes to the latest version and try again',
-      )
-    }
+    const meta = draft.metadata as Draft<ObjectMeta>
+    checkName(meta, info.name)
+    settleNamespace(definition, meta, info.namespace)
     const object = await replaceObject(registry, request, draft, stored)
     if (object !== undefined)
       return {

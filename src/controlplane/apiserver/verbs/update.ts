@@ -1,14 +1,15 @@
 import type { ResourceDefinition } from '../../../api/definition.ts'
 import type { FieldError } from '../../../api/field-error.ts'
-import { required } from '../../../api/field-error.ts'
+import { invalid, required } from '../../../api/field-error.ts'
 import type { Draft, KubeObject } from '../../../api/object.ts'
 import { validateObjectMeta, validateObjectMetaUpdate } from '../../../api/object-meta-validation.ts'
-import { jsonEqual } from '../../../api/patch/plain-object.ts'
 import { conflictError, invalidError, notFoundError } from '../../../api/status-error.ts'
 import type { ObjectMeta } from '../../../api/types/meta-v1.gen.ts'
 import type { CachedObject } from '../cache/cached-object.ts'
-import { type CoreRequest, type CoreResponse, fieldValidation, isDryRun } from '../core-request.ts'
+import type { CoreRequest, CoreResponse } from '../core-request.ts'
 import { decodeBody, modifiedError, type Registry } from '../registry.ts'
+import { copyJson, sameObject } from '../same-object.ts'
+import { fieldValidation, isDryRun } from '../write-options.ts'
 import { checkName, createObject, settleNamespace, structuredObject } from './create.ts'
 import { finishDeletion } from './delete.ts'
 
@@ -25,20 +26,14 @@ function carryMetadata(meta: Draft<ObjectMeta>, previous: ObjectMeta): void {
   if (meta.finalizers?.length === 0) delete meta.finalizers
 }
 
-function sameObject(next: KubeObject, previous: KubeObject): boolean {
-  const { resourceVersion: _a, ...nextMeta } = next.metadata ?? {}
-  const { resourceVersion: _b, ...previousMeta } = previous.metadata ?? {}
-  const { metadata: _c, ...nextRest } = next
-  const { metadata: _d, ...previousRest } = previous
-  return (
-    jsonEqual(definedOnly(nextMeta), definedOnly(previousMeta)) &&
-    jsonEqual(definedOnly(nextRest), definedOnly(previousRest))
-  )
-}
-
-/** JSON has no undefined: a field that is there but undefined is written as if it were absent. */
-function definedOnly(value: object): object {
-  return JSON.parse(JSON.stringify(value))
+/** What a status writer may change of metadata; the rest belongs to the object's owner. */
+function statusMetadata(meta: Draft<ObjectMeta>, previous: ObjectMeta): Draft<ObjectMeta> {
+  const merged: Draft<ObjectMeta> = { ...(copyJson(previous) as Draft<ObjectMeta>) }
+  for (const field of ['labels', 'annotations', 'finalizers', 'ownerReferences'] as const) {
+    if (meta[field] === undefined) delete merged[field]
+    else (merged as Record<string, unknown>)[field] = meta[field]
+  }
+  return merged
 }
 
 function validateChange(
@@ -78,26 +73,20 @@ export async function replaceObject(
       `Precondition failed: UID in precondition: ${meta.uid}, UID in object meta: ${previous.metadata?.uid}`,
     )
   }
-  if (
-    meta.resourceVersion !== undefined &&
-    meta.resourceVersion !== '' &&
-    BigInt(meta.resourceVersion.match(/^\d{1,19}$/)?.[0] ?? -1) !== stored.revision
-  ) {
-    throw modifiedError(definition, name)
+  const { resourceVersion } = meta
+  if (resourceVersion !== undefined && resourceVersion !== '') {
+    if (!/^\d{1,20}$/.test(resourceVersion)) {
+      const why = `strconv.ParseUint: parsing ${JSON.stringify(resourceVersion)}: invalid syntax`
+      throw invalidError(definition, name, [invalid('metadata.resourceVersion', resourceVersion, why)])
+    }
+    if (BigInt(resourceVersion) !== stored.revision) throw modifiedError(definition, name)
   }
   carryMetadata(meta, previous.metadata ?? {})
   const nowMs = registry.clock.now()
   definition.defaults(draft)
   if (subresource === 'status') {
     definition.status?.prepareForUpdate(draft, previous)
-    // Status writers may not touch what belongs to the object's owner.
-    draft.metadata = {
-      ...(structuredClone(previous.metadata) as Draft<ObjectMeta>),
-      labels: meta.labels,
-      annotations: meta.annotations,
-      finalizers: meta.finalizers,
-      ownerReferences: meta.ownerReferences,
-    }
+    draft.metadata = statusMetadata(meta, previous.metadata ?? {})
   } else definition.prepareForUpdate(draft, previous, { nowMs, subresource })
   const dryRun = isDryRun(query)
   const effects = await registry.admit({
@@ -132,7 +121,7 @@ export async function update(registry: Registry, request: CoreRequest): Promise<
   const { definition, info, query } = request
   const { draft, warnings } = decodeBody(definition, request.body, request.duplicates, fieldValidation(query))
   const meta = draft.metadata as Draft<ObjectMeta>
-  checkName(definition, meta, info.name)
+  checkName(meta, info.name)
   settleNamespace(definition, meta, info.namespace)
   const unconditional = meta.resourceVersion === undefined || meta.resourceVersion === ''
   for (let tries = 0; ; tries++) {
@@ -148,8 +137,8 @@ export async function update(registry: Registry, request: CoreRequest): Promise<
         required('metadata.resourceVersion', 'must be specified for an update'),
       ])
     }
-    // Strategies write into the draft: each try starts from the request's own.
-    const object = await replaceObject(registry, request, structuredClone(draft), stored)
+    // Strategies write into the draft: where there can be another try, it starts from the request's own.
+    const object = await replaceObject(registry, request, unconditional ? copyJson(draft) : draft, stored)
     if (object !== undefined)
       return {
         kind: 'object',

@@ -48,7 +48,8 @@ function scaleInProportion(active: readonly Member[], deploymentReplicas: number
   const sizes = ordered.map((member) => {
     const left = toAdd - added
     const share = toAdd === 0 ? 0 : fraction(member, deploymentReplicas, bounds)
-    const proportion = left === 0 ? 0 : toAdd > 0 ? Math.min(share, left) : Math.max(share, left)
+    // None shrinks while others grow: for a moment there would be more pods than may be.
+    const proportion = toAdd > 0 ? Math.max(0, Math.min(share, left)) : Math.min(0, Math.max(share, left))
     added += proportion
     return sizeOf(member) + proportion
   })

@@ -1,0 +1,56 @@
+import { JsonError, parseJson } from '../../api/json.ts'
+import { StatusError } from '../../api/status-error.ts'
+
+export interface ParsedBody {
+  /** Undefined when there was none. */
+  readonly body: unknown
+  /** Paths of keys that stood twice in an object. */
+  readonly duplicates: readonly string[]
+}
+
+/** As kube-apiserver's limit on what it reads of a request. */
+const BYTES_MAX = 3 * 1024 * 1024
+const JSON_TYPE = 'application/json'
+const YAML_TYPES = new Set(['application/yaml', 'text/yaml', 'application/x-yaml'])
+const PATCH_TYPES = [
+  'application/json-patch+json',
+  'application/merge-patch+json',
+  'application/strategic-merge-patch+json',
+]
+const NOTHING: ParsedBody = { body: undefined, duplicates: [] }
+
+/** The media type of a Content-Type header without its parameters; JSON when there is none. */
+export function mediaType(header: string | undefined): string {
+  if (header === undefined || header === '' || header === JSON_TYPE) return JSON_TYPE
+  return header.split(';')[0]!.trim().toLowerCase()
+}
+
+function unsupported(accepted: readonly string[]): StatusError {
+  return new StatusError(
+    'UnsupportedMediaType',
+    `the body of the request was in an unknown format - accepted media types include: ${accepted.join(', ')}`,
+  )
+}
+
+/** Reads the body of a request. Throws 413, 415, or 400 for what is no JSON or YAML. YAML's parser loads on first use. */
+export async function parseBody(method: string, type: string, bytes: Uint8Array): Promise<ParsedBody> {
+  if (method === 'PATCH' && !PATCH_TYPES.includes(type)) throw unsupported(PATCH_TYPES)
+  if (bytes.length === 0) return NOTHING
+  if (bytes.length > BYTES_MAX)
+    throw new StatusError('RequestEntityTooLarge', `Request entity too large: limit is ${BYTES_MAX}`)
+  if (YAML_TYPES.has(type)) {
+    const { parseYaml } = await import('./yaml-body.ts')
+    return { body: parseYaml(bytes), duplicates: [] }
+  }
+  if (type !== JSON_TYPE && method !== 'PATCH') throw unsupported([JSON_TYPE, 'application/yaml'])
+  try {
+    const { value, duplicates } = parseJson(bytes)
+    return { body: value, duplicates }
+  } catch (error) {
+    if (!(error instanceof JsonError)) throw error
+    throw new StatusError(
+      'BadRequest',
+      `the object provided is unrecognized: couldn't parse the body: ${error.message}`,
+    )
+  }
+}
