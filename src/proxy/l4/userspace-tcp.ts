@@ -1,0 +1,60 @@
+import { createServer, type Server } from 'node:net'
+import type { Listener } from '../table/routing-table.ts'
+import type { OpenPort } from './open-port.ts'
+import type { ServicePort } from './service-port.ts'
+import { type RelayContext, TcpRelay } from './tcp-relay.ts'
+
+const BACKLOG = 4_096
+
+interface AcceptingHandle {
+  onconnection(this: unknown, error: number, handle: ClosableHandle | undefined): void
+}
+
+interface ClosableHandle {
+  close(): void
+  reset(): number
+}
+
+/**
+ * Listens for TCP connections to a Service port and relays each. Rejects with the system's error when the port cannot
+ * be bound.
+ */
+export function openTcpPort(
+  first: Listener,
+  servicePort: (listener: Listener) => ServicePort,
+  context: RelayContext,
+): Promise<OpenPort> {
+  let listener = first
+  const server = createServer()
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ host: first.address, port: first.port, backlog: BACKLOG, exclusive: true }, () => {
+      server.off('error', reject)
+      server.on('error', () => {})
+      accept(server, (handle) => {
+        if (context.connections.isFull) handle.reset()
+        else new TcpRelay(handle, listener, servicePort(listener), context)
+      })
+      resolve({
+        update(next) {
+          listener = next
+        },
+        async close() {
+          server.close()
+        },
+      })
+    })
+  })
+}
+
+/**
+ * Takes accepted connections below `net.Socket`: the sockets that a server makes cannot read into given memory
+ * (`onread`), and making two for each connection costs a fifth of what a short connection costs in all.
+ */
+function accept(server: Server, onHandle: (handle: ClosableHandle) => void): void {
+  const { _handle: handle } = server as unknown as { readonly _handle: AcceptingHandle }
+  handle.onconnection = (error, accepted) => {
+    // Out of descriptors, or the client has gone again: the kernel keeps the others in its queue.
+    if (error === 0 && accepted !== undefined) onHandle(accepted)
+  }
+}
