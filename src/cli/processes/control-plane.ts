@@ -6,8 +6,7 @@ import { createMemoryStore } from '../../controlplane/store/memory-store.ts'
 import { openSqliteStore } from '../../controlplane/store/sqlite-store.ts'
 import { StoreError } from '../../controlplane/store/store.ts'
 import { UserError } from '../user-error.ts'
-import { createFileLogger } from './file-logger.ts'
-import { runChild } from './run-child.ts'
+import type { RoleContext, RunningRole } from './run-child.ts'
 
 /** Whether this process may listen below port 1024; asked of the kernel, which is the only one to know. */
 function mayUsePrivilegedPorts(address: string): Promise<boolean> {
@@ -32,26 +31,24 @@ function explained(error: unknown): unknown {
   return error
 }
 
-runChild(
-  (config) => createFileLogger('control-plane', config),
-  async ({ config, logger, phase, fatal }) => {
-    try {
-      const controlPlane = await startControlPlane({
-        ...config,
-        openStore: (onFailure) =>
-          config.store === 'memory'
-            ? createMemoryStore()
-            : openSqliteStore({ path: join(config.dataDir, 'store', 'wherry.db'), onFailure }),
-        clock: systemClock,
-        logger,
-        random: Math.random,
-        phase,
-        onFailure: fatal,
-        privilegedPorts: await mayUsePrivilegedPorts(config.layout.kubernetesServiceIp),
-      })
-      return { apiPort: controlPlane.apiPort, close: () => controlPlane.close() }
-    } catch (error) {
-      throw explained(error)
-    }
-  },
-)
+/** The role `control-plane`: store, API server, controllers, scheduler. */
+export async function runControlPlane({ config, logger, phase, fatal }: RoleContext): Promise<RunningRole> {
+  try {
+    const controlPlane = await startControlPlane({
+      ...config,
+      openStore: (onFailure) =>
+        config.store === 'memory'
+          ? createMemoryStore()
+          : openSqliteStore({ path: join(config.dataDir, 'store', 'wherry.db'), onFailure }),
+      clock: systemClock,
+      logger,
+      random: Math.random,
+      phase,
+      onFailure: fatal,
+      privilegedPorts: await mayUsePrivilegedPorts(config.layout.kubernetesServiceIp),
+    })
+    return { apiPort: controlPlane.apiPort, close: () => controlPlane.close() }
+  } catch (error) {
+    throw explained(error)
+  }
+}

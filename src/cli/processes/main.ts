@@ -3,16 +3,17 @@ import type { Role } from './protocol.ts'
 
 // Before the role's code is loaded, or its modules are not cached.
 enableCompileCache()
+const { runChild } = await import('./run-child.ts')
 
 const role = process.argv[2] as Role
 switch (role) {
   case 'control-plane':
-    await import('./control-plane.ts')
+    runChild(role, (await import('./control-plane.ts')).runControlPlane)
     break
   case 'agent':
-    await import('./agent.ts')
+    runChild(role, (await import('./agent.ts')).runAgent)
     break
   case 'proxy':
-    await import('./proxy.ts')
+    runChild(role, (await import('./proxy.ts')).runProxy)
     break
 }

@@ -1,11 +1,15 @@
 import type { Logger } from '../../base/logger.ts'
 import { UserError } from '../user-error.ts'
-import type { FromChild, ProcessConfig, ToChild } from './protocol.ts'
+import { createFileLogger } from './file-logger.ts'
+import type { FromChild, ProcessConfig, Role, ToChild } from './protocol.ts'
+
+/** Why a process ends: its supervisor asked for it, or the supervisor itself is gone. */
+export type WhyEnd = 'asked' | 'abandoned'
 
 /** What a role does between `start` and `stop`. */
 export interface RunningRole {
   readonly apiPort?: number
-  close(): Promise<void>
+  close(why: WhyEnd): Promise<void>
 }
 
 export interface RoleContext {
@@ -25,10 +29,7 @@ function send(message: FromChild): void {
  * The frame of every child process: waits for `start`, runs the role, ends it on `stop` or when the supervisor is gone
  * (its channel closes), so that no child outlives its supervisor. Signals of the terminal are the supervisor's business.
  */
-export function runChild(
-  createLogger: (config: ProcessConfig) => Logger,
-  start: (context: RoleContext) => Promise<RunningRole>,
-): void {
+export function runChild(role: Role, start: (context: RoleContext) => Promise<RunningRole>): void {
   process.on('SIGINT', () => {})
   let running: Promise<RunningRole> | undefined
   let stopping = false
@@ -42,11 +43,11 @@ export function runChild(
     setTimeout(() => process.exit(1), 20)
   }
 
-  const stop = async (): Promise<void> => {
+  const stop = async (why: WhyEnd): Promise<void> => {
     if (stopping) return
     stopping = true
     try {
-      await (await running)?.close()
+      await (await running)?.close(why)
     } catch (error) {
       process.stderr.write(`while stopping: ${error instanceof Error ? error.stack : String(error)}\n`)
     }
@@ -54,11 +55,11 @@ export function runChild(
   }
 
   process.on('message', (message: ToChild) => {
-    if (message.type === 'stop') return void stop()
+    if (message.type === 'stop') return void stop('asked')
     const { config } = message
     const context: RoleContext = {
       config,
-      logger: createLogger(config),
+      logger: createFileLogger(role, config),
       async phase(name, step) {
         const began = performance.now()
         const result = await step()
@@ -70,8 +71,9 @@ export function runChild(
     running = start(context)
     running.then(({ apiPort }) => send({ type: 'ready', ...(apiPort === undefined ? {} : { apiPort }) }), fatal)
   })
-  process.on('disconnect', () => void stop())
-  process.on('SIGTERM', () => void stop())
+  process.on('disconnect', () => void stop('abandoned'))
+  // As a kubelet does: whoever ends the agent alone does not end the containers.
+  process.on('SIGTERM', () => void stop('abandoned'))
   process.on('uncaughtException', fatal)
   process.on('unhandledRejection', fatal)
 }

@@ -1,90 +1,12 @@
-import { mkdirSync } from 'node:fs'
-import { join, resolve } from 'node:path'
-import { addressLayout } from '../../base/address-layout.ts'
-import { isAlive } from '../../base/process-identity.ts'
-import { dataDirectory } from '../data-directory.ts'
-import type { LogLevel, ProcessConfig, StoreKind } from '../processes/protocol.ts'
-import { UserError } from '../user-error.ts'
 import { WHERRY_VERSION } from '../version.ts'
-import { chooseApiPort } from './api-port.ts'
-import { claimRange } from './claim-range.ts'
-import { octetCandidates, readClusterRecord, writeClusterRecord } from './cluster-record.ts'
-import { endLeftovers, readRunState } from './run-state.ts'
+import { type PrepareOptions, prepareCluster } from './prepare-cluster.ts'
 import { choicesText } from './screen.ts'
 import { supervise } from './supervise.ts'
 
-export interface UpOptions {
-  readonly name: string
-  readonly nodes?: number
-  readonly dataDir?: string
-  readonly kubeconfig?: string
-  readonly apiPort?: number
-  readonly store: StoreKind
-  readonly logLevel: LogLevel
-}
-
-function makeDataDirectory(dataDir: string): void {
-  try {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 })
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause)
-    throw new UserError(`the data directory ${dataDir} cannot be made: ${why}`, 'give another one with --data-dir', {
-      cause,
-    })
-  }
-}
-
-/** Claims the address range: the recorded one, or for a new cluster the first that no other running cluster has. */
-async function claimOctet(name: string, dataDir: string, recorded: number | undefined): Promise<number> {
-  for (const octet of recorded === undefined ? octetCandidates(name, dataDir) : [recorded]) {
-    if ((await claimRange(octet)) !== undefined) return octet
-  }
-  if (recorded === undefined)
-    throw new UserError('every range 127.64.0.0/16 to 127.126.0.0/16 is in use by a running cluster')
-  throw new UserError(
-    `another running cluster uses 127.${recorded}.0.0/16, which this cluster's pods and Services have been promised`,
-    'stop the other one, or start this one with a new --data-dir',
-  )
-}
-
 /** `wherry up`: starts the cluster and resolves when it has been stopped. */
-export async function up(options: UpOptions): Promise<void> {
-  const dataDir = dataDirectory(options)
-  makeDataDirectory(dataDir)
-
-  const previous = readRunState(dataDir)
-  if (previous !== undefined && isAlive(previous.supervisor)) {
-    throw new UserError(
-      `a cluster already runs on ${dataDir} (process ${previous.supervisor.pid})`,
-      'stop it first, or start a second cluster with another --name or --data-dir',
-    )
-  }
-  const record = readClusterRecord(dataDir)
-  if (record !== undefined && record.name !== options.name && options.name !== 'wherry') {
-    throw new UserError(
-      `${dataDir} belongs to the cluster "${record.name}"`,
-      'give another --data-dir, or leave out --name',
-    )
-  }
-  const name = record?.name ?? options.name
-  const octet = await claimOctet(name, dataDir, record?.octet)
-  if (previous !== undefined) {
-    const left = await endLeftovers(previous, 3_000)
-    if (left.length > 0) process.stdout.write(`Ended what an earlier start left behind: ${left.join(', ')}.\n`)
-  }
-
-  const apiPort = await chooseApiPort(options.apiPort, record?.apiPort)
-  const nodes = options.nodes ?? record?.nodes ?? 1
-  writeClusterRecord(dataDir, { name, octet, nodes, apiPort })
-  const config: ProcessConfig = {
-    clusterName: name,
-    dataDir,
-    layout: addressLayout(octet, name, nodes),
-    apiPort,
-    store: options.store,
-    kubeconfig: options.kubeconfig === undefined ? join(dataDir, 'kubeconfig') : resolve(options.kubeconfig),
-    logLevel: options.logLevel,
-  }
+export async function up(options: PrepareOptions): Promise<void> {
+  const { config, ended } = await prepareCluster(options)
+  if (ended.length > 0) process.stdout.write(`Ended what an earlier start left behind: ${ended.join(', ')}.\n`)
   process.stdout.write(choicesText(config, WHERRY_VERSION))
   await supervise(config)
 }

@@ -1,0 +1,104 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createServer, type Server } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { pipeline } from 'node:stream/promises'
+import type { TLSSocket } from 'node:tls'
+import type { Clock } from '../../base/clock.ts'
+import type { Logger } from '../../base/logger.ts'
+import { LogRequestError, parseLogRequest } from './log-request.ts'
+import { type PodLogs, PodLogsError } from './pod-logs.ts'
+
+export interface NodeApiOptions {
+  readonly address: string
+  /** PEM: the cluster's CA, by which clients are known, and the node's own certificate. */
+  readonly tls: { readonly ca: string; readonly cert: string; readonly key: string }
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+/** The kubelet's own port; another one when it is taken. */
+const PORT = 10_250
+/** Only the API server speaks to a node. Everybody else asks it, and it asks who they are and what they may. */
+const CLIENT = 'kube-apiserver-kubelet-client'
+const HEAD_MS = 10_000
+
+/** Serves what the API server asks of a node: `/containerLogs/…` and `/healthz`. Resolves once it listens. */
+export async function serveNodeApi(
+  logs: PodLogs,
+  options: NodeApiOptions,
+): Promise<{ readonly port: number; close(): Promise<void> }> {
+  const server = createServer(
+    {
+      ...options.tls,
+      requestCert: true,
+      rejectUnauthorized: false,
+      minVersion: 'TLSv1.2',
+      headersTimeout: HEAD_MS,
+      requestTimeout: HEAD_MS,
+    },
+    (request, response) => void answer(logs, options, request, response),
+  )
+  server.on('tlsClientError', (error) => options.logger.debug({ err: error }, 'a TLS client of the node API failed'))
+  await listen(server, options.address, PORT).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EADDRINUSE') throw error
+    return listen(server, options.address, 0)
+  })
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}
+
+function listen(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ host, port, exclusive: true }, () => {
+      server.removeListener('error', reject)
+      resolve()
+    })
+  })
+}
+
+function say(response: ServerResponse, status: number, text: string): void {
+  response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' })
+  response.end(`${text}\n`)
+}
+
+/** 401 without a certificate of this cluster, 403 with somebody else's; undefined: may go on. */
+function refusal(socket: TLSSocket): 401 | 403 | undefined {
+  if (!socket.authorized) return 401
+  return socket.getPeerCertificate().subject?.CN === CLIENT ? undefined : 403
+}
+
+async function answer(
+  logs: PodLogs,
+  { clock, logger }: NodeApiOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const gone = new AbortController()
+  response.on('close', () => gone.abort())
+  try {
+    const refused = refusal(request.socket as TLSSocket)
+    if (refused !== undefined) return say(response, refused, refused === 401 ? 'Unauthorized' : 'Forbidden')
+    if (request.method !== 'GET') return say(response, 405, 'method not allowed')
+    if (request.url === '/healthz') return say(response, 200, 'ok')
+    const { namespace, pod, container, options } = parseLogRequest(request.url ?? '/', clock.now())
+    const stream = await logs.open(namespace, pod, container, options, gone.signal)
+    response.writeHead(200, { 'content-type': 'text/plain' })
+    // A reader who follows is told that it may, long before the first line comes.
+    response.flushHeaders()
+    await pipeline(stream, response)
+  } catch (error) {
+    if (gone.signal.aborted) return
+    if (error instanceof LogRequestError) return say(response, error.status, error.message)
+    if (error instanceof PodLogsError) return say(response, error.kind === 'notFound' ? 404 : 400, error.message)
+    logger.warn({ err: error, path: request.url?.split('?')[0] }, 'a request to the node API failed')
+    if (response.headersSent) response.destroy()
+    else say(response, 500, 'the log could not be read; see the log of the agent')
+  }
+}

@@ -1,0 +1,71 @@
+import { type Agent, startAgent } from '../../agent/agent.ts'
+import { serveNodeApi } from '../../agent/kubelet/node-api.ts'
+import { createVolumeManager } from '../../agent/volumes/create-volume-manager.ts'
+import type { NodeAddresses } from '../../base/address-layout.ts'
+import { systemClock } from '../../base/clock.ts'
+import { createClient } from '../../client/create-client.ts'
+import { createHttpTransport } from '../../client/http-transport.ts'
+import { createInformerFactory } from '../../client/informer-factory.ts'
+import { WHERRY_VERSION } from '../version.ts'
+import { readCredentials } from './read-credentials.ts'
+import type { RoleContext, RunningRole } from './run-child.ts'
+
+/** How long containers may take to end at Ctrl-C: the whole command ends within seconds. */
+const CONTAINERS_MS = 3_000
+
+interface RunningNode {
+  readonly agent: Agent
+  close(): Promise<void>
+}
+
+async function startNode(node: NodeAddresses, { config, logger }: RoleContext): Promise<RunningNode> {
+  const clock = systemClock
+  const tls = readCredentials(config.dataDir, `node-${node.name}`)
+  const transport = createHttpTransport({
+    server: `https://127.0.0.1:${config.apiPort}`,
+    userAgent: 'wherry-agent',
+    ...tls,
+  })
+  const client = createClient(transport)
+  const informers = createInformerFactory({ client, clock, logger })
+  const agent = await startAgent({
+    node,
+    client,
+    informers,
+    dataDir: config.dataDir,
+    runtime: 'process',
+    version: WHERRY_VERSION,
+    clusterCidr: config.layout.clusterCidr,
+    clock,
+    logger,
+    createVolumes: (nodeDirectory) =>
+      createVolumeManager({ client, clock, logger, nodeDirectory, nodeName: node.name }),
+    serveNodeApi: (logs) =>
+      serveNodeApi(logs, { address: node.address, tls, clock, logger: logger.child({ node: node.name }) }),
+  })
+  return {
+    agent,
+    async close() {
+      informers.close()
+      await transport.close()
+    },
+  }
+}
+
+/** The role `agent`: every node of this machine. */
+export async function runAgent(context: RoleContext): Promise<RunningRole> {
+  const nodes = await context.phase('agent', () =>
+    Promise.all(context.config.layout.nodes.map((node) => startNode(node, context))),
+  )
+  return {
+    async close(why) {
+      await Promise.all(
+        nodes.map(async (node) => {
+          // Without its supervisor the agent leaves the containers running: the next start adopts them.
+          await (why === 'asked' ? node.agent.shutDown(CONTAINERS_MS) : node.agent.close())
+          await node.close()
+        }),
+      )
+    },
+  }
+}

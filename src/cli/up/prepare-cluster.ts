@@ -1,0 +1,99 @@
+import { mkdirSync } from 'node:fs'
+import type { Server } from 'node:net'
+import { join, resolve } from 'node:path'
+import { addressLayout } from '../../base/address-layout.ts'
+import { isAlive } from '../../base/process-identity.ts'
+import { type ClusterSelection, dataDirectory } from '../data-directory.ts'
+import type { LogLevel, ProcessConfig, Role, StoreKind } from '../processes/protocol.ts'
+import { UserError } from '../user-error.ts'
+import { chooseApiPort } from './api-port.ts'
+import { claimRange } from './claim-range.ts'
+import { octetCandidates, readClusterRecord, writeClusterRecord } from './cluster-record.ts'
+import { endLeftovers, readRunState } from './run-state.ts'
+
+export interface PrepareOptions extends ClusterSelection {
+  readonly nodes?: number
+  readonly kubeconfig?: string
+  readonly apiPort?: number
+  readonly store: StoreKind
+  readonly logLevel: LogLevel
+}
+
+/** What belongs to this process alone until it lets go: nobody else can start this cluster meanwhile. */
+export interface PreparedCluster {
+  readonly config: ProcessConfig
+  /** Parts of an earlier start that had outlived it and were ended. */
+  readonly ended: readonly Role[]
+  release(): void
+}
+
+function makeDataDirectory(dataDir: string): void {
+  try {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new UserError(`the data directory ${dataDir} cannot be made: ${why}`, 'give another one with --data-dir', {
+      cause,
+    })
+  }
+}
+
+/** Claims the address range: the recorded one, or for a new cluster the first that no other running cluster has. */
+async function claimOctet(
+  name: string,
+  dataDir: string,
+  recorded: number | undefined,
+): Promise<{ readonly octet: number; readonly claim: Server }> {
+  for (const octet of recorded === undefined ? octetCandidates(name, dataDir) : [recorded]) {
+    const claim = await claimRange(octet)
+    if (claim !== undefined) return { octet, claim }
+  }
+  if (recorded === undefined)
+    throw new UserError('every range 127.64.0.0/16 to 127.126.0.0/16 is in use by a running cluster')
+  throw new UserError(
+    `another running cluster uses 127.${recorded}.0.0/16, which this cluster's pods and Services have been promised`,
+    'stop the other one, or start this one with a new --data-dir',
+  )
+}
+
+/** Finds or makes the cluster of a data directory and takes it for this process. Throws UserError when it cannot be had. */
+export async function prepareCluster(options: PrepareOptions): Promise<PreparedCluster> {
+  const dataDir = dataDirectory(options)
+  makeDataDirectory(dataDir)
+
+  const previous = readRunState(dataDir)
+  if (previous !== undefined && isAlive(previous.supervisor)) {
+    throw new UserError(
+      `a cluster already runs on ${dataDir} (process ${previous.supervisor.pid})`,
+      'stop it first, or start a second cluster with another --name or --data-dir',
+    )
+  }
+  const record = readClusterRecord(dataDir)
+  if (record !== undefined && record.name !== options.name && options.name !== 'wherry') {
+    throw new UserError(
+      `${dataDir} belongs to the cluster "${record.name}"`,
+      'give another --data-dir, or leave out --name',
+    )
+  }
+  const name = record?.name ?? options.name
+  const { octet, claim } = await claimOctet(name, dataDir, record?.octet)
+  try {
+    const ended = previous === undefined ? [] : await endLeftovers(previous, 3_000)
+    const apiPort = await chooseApiPort(options.apiPort, record?.apiPort)
+    const nodes = options.nodes ?? record?.nodes ?? 1
+    writeClusterRecord(dataDir, { name, octet, nodes, apiPort })
+    const config: ProcessConfig = {
+      clusterName: name,
+      dataDir,
+      layout: addressLayout(octet, name, nodes),
+      apiPort,
+      store: options.store,
+      kubeconfig: options.kubeconfig === undefined ? join(dataDir, 'kubeconfig') : resolve(options.kubeconfig),
+      logLevel: options.logLevel,
+    }
+    return { config, ended, release: () => void claim.close() }
+  } catch (error) {
+    claim.close()
+    throw error
+  }
+}

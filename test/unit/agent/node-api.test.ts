@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict'
+import { request } from 'node:https'
+import { after, before, test } from 'node:test'
+import { serveNodeApi } from '../../../src/agent/kubelet/node-api.ts'
+import { type PodLogs, PodLogsError } from '../../../src/agent/kubelet/pod-logs.ts'
+import { systemClock } from '../../../src/base/clock.ts'
+import { silentLogger } from '../../../src/base/logger.ts'
+import {
+  type CertificateAuthority,
+  createAuthority,
+  type KeyAndCertificate,
+  openAuthority,
+} from '../../../src/controlplane/apiserver/edge/certificate-authority.ts'
+import { eventually } from '../../harness/eventually.ts'
+
+const ADDRESS = '127.0.0.1'
+let authority: CertificateAuthority
+let apiServer: KeyAndCertificate
+let somebody: KeyAndCertificate
+let stranger: KeyAndCertificate
+let api: { readonly port: number; close(): Promise<void> }
+let followers = 0
+
+const logs: PodLogs = {
+  async open(_namespace, pod, container, options, signal) {
+    if (pod === 'none') throw new PodLogsError('notFound', 'pod "none" not found')
+    if (container === 'new') throw new PodLogsError('notAvailable', 'container "new" is waiting to start')
+    return (async function* () {
+      yield Buffer.from('one\n')
+      if (!options.follow) return
+      followers += 1
+      await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
+      followers -= 1
+    })()
+  },
+}
+
+async function certificate(from: CertificateAuthority, commonName: string): Promise<KeyAndCertificate> {
+  const request = { commonName, organizations: [], dnsNames: ['node'], ipAddresses: [ADDRESS] }
+  return from.issue({ ...request, usages: ['client', 'server'] }, Date.now())
+}
+
+before(async () => {
+  authority = await openAuthority(await createAuthority('test-ca', Date.now()))
+  const other = await openAuthority(await createAuthority('other-ca', Date.now()))
+  apiServer = await certificate(authority, 'kube-apiserver-kubelet-client')
+  somebody = await certificate(authority, 'system:node:other')
+  stranger = await certificate(other, 'kube-apiserver-kubelet-client')
+  const tls = { ca: authority.ca.cert, ...(await certificate(authority, 'system:node:node')) }
+  api = await serveNodeApi(logs, { address: ADDRESS, tls, clock: systemClock, logger: silentLogger })
+})
+after(() => api.close())
+
+function ask(
+  path: string,
+  client: KeyAndCertificate | undefined = apiServer,
+  method = 'GET',
+): Promise<{ status: number; text: string }> {
+  return new Promise((resolve, reject) => {
+    const call = request(
+      { host: ADDRESS, port: api.port, path, method, ca: authority.ca.cert, agent: false, ...client },
+      (response) => {
+        let text = ''
+        response.on('data', (chunk: Buffer) => {
+          text += chunk.toString()
+        })
+        response.on('end', () => resolve({ status: response.statusCode!, text }))
+      },
+    )
+    call.on('error', reject)
+    call.end()
+  })
+}
+
+test('the API server reads a log', async () => {
+  assert.deepEqual(await ask('/containerLogs/default/web/app'), { status: 200, text: 'one\n' })
+})
+
+test('what is not there is 404, what is not there yet 400, both in words', async () => {
+  assert.deepEqual(await ask('/containerLogs/default/none/app'), { status: 404, text: 'pod "none" not found\n' })
+  assert.deepEqual(await ask('/containerLogs/default/web/new'), {
+    status: 400,
+    text: 'container "new" is waiting to start\n',
+  })
+})
+
+test('nobody else gets anything', async () => {
+  assert.equal((await ask('/containerLogs/default/web/app', { key: '', cert: '' })).status, 401)
+  assert.equal((await ask('/containerLogs/default/web/app', stranger)).status, 401)
+  assert.equal((await ask('/containerLogs/default/web/app', somebody)).status, 403)
+  assert.equal((await ask('/healthz', somebody)).status, 403)
+})
+
+test('nothing but GET, and no path but its own', async () => {
+  assert.equal((await ask('/containerLogs/default/web/app', apiServer, 'POST')).status, 405)
+  for (const path of ['/logs/', '/logs/../../etc/passwd', '/pods', '/exec/default/web/app'])
+    assert.equal((await ask(path)).status, 404, path)
+})
+
+test('a reader who goes away ends the reading', async () => {
+  const call = request({
+    host: ADDRESS,
+    port: api.port,
+    path: '/containerLogs/default/web/app?follow=true',
+    ca: authority.ca.cert,
+    agent: false,
+    ...apiServer,
+  })
+  call.on('error', () => {})
+  call.end()
+  await eventually(() => (followers === 1 ? true : undefined), 5_000, 'following')
+  call.destroy()
+  await eventually(() => (followers === 0 ? true : undefined), 5_000, 'the end of following')
+})
