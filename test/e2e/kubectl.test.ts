@@ -66,7 +66,7 @@ for (const kubectl of all) {
     })
 
     test('cluster-info, version, api-resources, api-versions', async () => {
-      assert.match(await k('cluster-info'), /Kubernetes control plane.* is running at.* https:\/\/127\.0\.0\.1/)
+      assert.match(await k('cluster-info'), /Kubernetes control plane.* is running at .*https:\/\/127\.0\.0\.1/)
       assert.match(await k('version', '-o', 'json'), /"gitVersion": "v1\.36\.0\+wherry/)
       const resources = await k('api-resources')
       for (const row of [

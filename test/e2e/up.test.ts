@@ -69,10 +69,12 @@ test('a taken API port is refused in one sentence', async () => {
   }
 })
 
-test('a data directory that cannot be made is named', async () => {
-  const { code, stderr } = await wherry(['up', '--data-dir', '/proc/nowhere'])
-  assert.equal(code, 1)
-  assert.match(stderr, /^wherry: the data directory \/proc\/nowhere cannot be made/)
+test('a data directory that cannot be used is named', async () => {
+  for (const directory of ['/proc/nowhere', import.meta.filename, join(import.meta.filename, 'below')]) {
+    const { code, stderr } = await wherry(['up', '--data-dir', directory])
+    assert.equal(code, 1)
+    assert.ok(stderr.startsWith(`wherry: the data directory ${directory} cannot be used: `), stderr)
+  }
 })
 
 test('unknown flags and bad values get a sentence and the way to help', async () => {

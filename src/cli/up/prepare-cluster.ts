@@ -1,6 +1,6 @@
-import { mkdirSync } from 'node:fs'
+import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs'
 import type { Server } from 'node:net'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { addressLayout } from '../../base/address-layout.ts'
 import { isAlive } from '../../base/process-identity.ts'
 import { type ClusterSelection, dataDirectory } from '../data-directory.ts'
@@ -27,12 +27,21 @@ export interface PreparedCluster {
   release(): void
 }
 
+/** One level at a time: Node's own recursion never ends where the kernel says ENOENT to every mkdir, as in /proc. */
+function makeWithParents(directory: string): void {
+  if (existsSync(directory)) return
+  makeWithParents(dirname(directory))
+  mkdirSync(directory, { mode: 0o700 })
+}
+
 function makeDataDirectory(dataDir: string): void {
   try {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+    makeWithParents(dataDir)
+    accessSync(dataDir, constants.W_OK | constants.X_OK)
+    if (!statSync(dataDir).isDirectory()) throw new Error('it is a file')
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause)
-    throw new UserError(`the data directory ${dataDir} cannot be made: ${why}`, 'give another one with --data-dir', {
+    throw new UserError(`the data directory ${dataDir} cannot be used: ${why}`, 'give another one with --data-dir', {
       cause,
     })
   }
