@@ -1,3 +1,10 @@
+export type Trial = 0 | 1 | 2
+export const NO_TRIAL = 0
+/** The next request is the one. */
+export const TRIAL_DUE = 1
+/** Its outcome decides; no other request goes there meanwhile. */
+export const TRIAL_RUNNING = 2
+
 export interface BalancedEndpointOptions {
   readonly address: string
   readonly port: number
@@ -35,15 +42,15 @@ export class BalancedEndpoint {
   /** `weight` while slow start lasts less than that. What weighted balancers use. */
   effectiveWeight: number
 
-  // Written by `p2c-peak-ewma.ts`.
+  // Written by `latency-estimate.ts`.
   /** Peak-sensitive moving average of the latency; NaN before the first response. */
-  costMs: number
-  /** When `costMs` was written. */
-  costAtMs: number
-  /** Moving average of failures per response, 0 to 1. */
+  latencyMs: number
+  /** When `latencyMs` was written. */
+  latencyAtMs: number
+  /** Moving average of failures per response, 0 to 1; NaN before the first response. */
   failureRate: number
 
-  // Written by `smooth-weighted-round-robin.ts` and `client-side-wrr.ts`.
+  // Written by `client-side-wrr.ts`.
   /** What the endpoint reports about itself (ORCA): utilization 0 to 1, requests and errors per second; NaN: nothing. */
   utilization: number
   requestRate: number
@@ -61,8 +68,10 @@ export class BalancedEndpoint {
   /** Responses of the interval that is running. */
   intervalSuccesses: number
   intervalFailures: number
-  /** After an ejection one request may try it: true while that one is under way. */
-  probing: boolean
+  /** When failure accrual's own interval for this endpoint began. */
+  intervalSinceMs: number
+  /** After an ejection by failure accrual one request tries it: whether that is due or under way. */
+  trial: Trial
 
   constructor(options: BalancedEndpointOptions) {
     this.address = options.address
@@ -74,8 +83,8 @@ export class BalancedEndpoint {
     this.terminating = false
     this.inFlight = 0
     this.effectiveWeight = this.weight
-    this.costMs = Number.NaN
-    this.costAtMs = Number.NEGATIVE_INFINITY
+    this.latencyMs = Number.NaN
+    this.latencyAtMs = Number.NEGATIVE_INFINITY
     this.failureRate = Number.NaN
     this.utilization = Number.NaN
     this.requestRate = Number.NaN
@@ -87,6 +96,7 @@ export class BalancedEndpoint {
     this.consecutiveFailures = 0
     this.intervalSuccesses = 0
     this.intervalFailures = 0
-    this.probing = false
+    this.intervalSinceMs = Number.NEGATIVE_INFINITY
+    this.trial = NO_TRIAL
   }
 }

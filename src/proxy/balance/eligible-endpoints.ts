@@ -1,4 +1,4 @@
-import type { BalancedEndpoint } from './balanced-endpoint.ts'
+import { type BalancedEndpoint, TRIAL_RUNNING } from './balanced-endpoint.ts'
 
 export interface Eligible {
   readonly endpoints: readonly BalancedEndpoint[]
@@ -11,7 +11,7 @@ export interface Eligible {
 /**
  * Which of a Service's endpoints may be chosen now, in their order:
  * - an endpoint whose pod is ending gets no new request; when all are ending, they still serve (KEP-1669);
- * - an ejected one is left out until its time is over, or, under failure accrual, while its one probe is under way;
+ * - an ejected one is left out until its time is over, or, under failure accrual, while its one trial is under way;
  * - when less than `panicThreshold` of them are left (0.5: Envoy's default), all are used: whatever makes most of
  *   them fail is hardly their own fault, and the few that are left would be overrun. 0 turns it off; even then no
  *   request is without an endpoint because all are ejected.
@@ -21,7 +21,7 @@ export function eligibleEndpoints(all: readonly BalancedEndpoint[], nowMs: numbe
   const serving = staying.length > 0 ? staying : all
   let recheckAtMs = Number.POSITIVE_INFINITY
   const healthy = serving.filter((endpoint) => {
-    if (endpoint.ejectedUntilMs <= nowMs) return !endpoint.probing
+    if (endpoint.ejectedUntilMs <= nowMs) return endpoint.trial !== TRIAL_RUNNING
     recheckAtMs = Math.min(recheckAtMs, endpoint.ejectedUntilMs)
     return false
   })

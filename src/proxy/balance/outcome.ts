@@ -5,7 +5,7 @@ export type Outcome = 0 | 1 | 2 | 3 | 4 | 5
 export const SUCCEEDED = 0
 /** A response with a 5xx status, or a gRPC status that means the same. */
 export const ERRED = 1
-/** The endpoint asked for less: 429, 503, RESOURCE_EXHAUSTED, or a refused stream. */
+/** The endpoint asks for less: 429, RESOURCE_EXHAUSTED, a refused stream. It works; it is no reason to eject it. */
 export const OVERLOADED = 2
 /** No connection, or it broke before the response's head was there. */
 export const UNREACHABLE = 3
@@ -19,8 +19,13 @@ export function isFailure(outcome: Outcome): boolean {
   return outcome !== SUCCEEDED && outcome !== CANCELLED
 }
 
-/** `OVERLOADED` for 429 and 503, `ERRED` for other 5xx, else `SUCCEEDED`. */
+/** Whether it counts toward taking the endpoint out: one that asks for less gets less, but is not broken. */
+export function isFault(outcome: Outcome): boolean {
+  return isFailure(outcome) && outcome !== OVERLOADED
+}
+
+/** `OVERLOADED` for 429, `ERRED` for 5xx, else `SUCCEEDED`. */
 export function outcomeOfStatus(status: number): Outcome {
-  if (status === 429 || status === 503) return OVERLOADED
+  if (status === 429) return OVERLOADED
   return status >= 500 ? ERRED : SUCCEEDED
 }

@@ -14,7 +14,7 @@ const OVERPROVISIONING = 1.4
  * Splits the eligible endpoints into those in the proxy's zone and the others. While the zone has enough healthy ones
  * of those it has in all (`all`), everything stays in it, which saves the way and the price of it; as they are lost, the
  * traffic they can no longer carry spills over in proportion, as between Envoy's priorities: share = 1.4 × healthy part.
- * Without a zone, or with nothing on one side, there is one group.
+ * A proxy that knows no zone is near to all.
  */
 export function splitByZone(
   all: readonly BalancedEndpoint[],
@@ -23,7 +23,8 @@ export function splitByZone(
 ): ZoneSplit {
   if (zone === undefined) return { near: eligible, far: [], nearShare: 1 }
   const near = eligible.filter((endpoint) => endpoint.zone === zone)
-  if (near.length === 0 || near.length === eligible.length) return { near: eligible, far: [], nearShare: 1 }
+  if (near.length === 0) return { near, far: eligible, nearShare: 0 }
+  if (near.length === eligible.length) return { near: eligible, far: [], nearShare: 1 }
   const nearTotal = all.filter((endpoint) => endpoint.zone === zone && !endpoint.terminating).length
   const far = eligible.filter((endpoint) => endpoint.zone !== zone)
   return { near, far, nearShare: Math.min(1, (OVERPROVISIONING * near.length) / Math.max(nearTotal, near.length)) }
