@@ -1,8 +1,8 @@
 /** Decisions of the scheduler on simulated clusters, without an API: `node bench/scheduler.bench.ts`. */
-import { labelMatcherOf } from '../src/api/label-selector.ts'
 import type { Node, Pod, PodSpec } from '../src/api/types/core-v1.gen.ts'
 import { ClusterState } from '../src/controlplane/scheduler/cluster/cluster-state.ts'
 import { podInfoOf } from '../src/controlplane/scheduler/cluster/pod-info.ts'
+import { podSelectorOf } from '../src/controlplane/scheduler/cluster/pod-selector.ts'
 import { decide } from '../src/controlplane/scheduler/decide.ts'
 import { describeMachine } from './describe-machine.ts'
 
@@ -52,7 +52,7 @@ function simulatedPod(i: number, workload: Workload): Pod {
 
 function measure(nodeCount: number, workload: Workload): Row {
   const siblings = new Map(
-    Array.from({ length: APPS }, (_, i) => [`app-${i}`, labelMatcherOf({ matchLabels: { app: `app-${i}` } })]),
+    Array.from({ length: APPS }, (_, i) => [`app-${i}`, podSelectorOf({ matchLabels: { app: `app-${i}` } })]),
   )
   const state = new ClusterState((pod) =>
     workload === 'spread by default' ? siblings.get(pod.labels.app ?? '') : undefined,

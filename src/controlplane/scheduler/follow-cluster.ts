@@ -1,8 +1,9 @@
+import { objectKey } from '../../api/object.ts'
 import { isPodTerminal } from '../../api/pod-readiness.ts'
 import type { Namespace, Node, Pod } from '../../api/types/core-v1.gen.ts'
 import type { Change } from '../../client/informer.ts'
 import type { ClusterState } from './cluster/cluster-state.ts'
-import { podInfoOf } from './cluster/pod-info.ts'
+import { type PodInfo, podInfoOf } from './cluster/pod-info.ts'
 import type { ClusterEvent } from './cluster-event.ts'
 import type { SchedulingQueue } from './queue/scheduling-queue.ts'
 
@@ -14,6 +15,8 @@ export interface ClusterFollowerOptions {
   /** Uids of pods that were given a node which the API does not show yet, by key. */
   readonly assumed: Map<string, string>
   readonly emit: (event: ClusterEvent) => void
+  /** A pod of this uid is ending or gone. */
+  readonly onLeaving: (uid: string) => void
 }
 
 /** Turns changes of the API's objects into changes of the state, of the queue, and into events that wake pods. */
@@ -39,41 +42,62 @@ function isSame(a: Pod, b: Pod): boolean {
   )
 }
 
-export function createClusterFollower({ state, queue, assumed, emit }: ClusterFollowerOptions): ClusterFollower {
-  const forget = (key: string): void => {
+/** Room that was promised to a pod is free again. */
+export function withdrawPromise(pod: PodInfo, state: ClusterState, emit: (event: ClusterEvent) => void): void {
+  const promised = state.node(state.nominations.nodeOf(pod.key) ?? '')
+  state.nominations.delete(pod.key)
+  if (promised !== undefined) emit({ kind: 'podRemoved', pod, node: promised })
+}
+
+export function createClusterFollower(options: ClusterFollowerOptions): ClusterFollower {
+  const { state, queue, assumed, emit, onLeaving } = options
+
+  const forget = (pod: Pod): void => {
+    const key = objectKey(pod)
     assumed.delete(key)
     queue.remove(key)
-    const removed = state.removePod(key)
-    if (removed !== undefined) emit({ kind: 'podRemoved', pod: removed })
+    if (state.nominations.nodeOf(key) !== undefined) withdrawPromise(podInfoOf(pod), state, emit)
+    const place = state.removePod(key)
+    if (place !== undefined) emit({ kind: 'podRemoved', ...place })
   }
 
   const placed = (pod: Pod, nodeName: string): void => {
-    const key = `${pod.metadata?.namespace}/${pod.metadata?.name}`
+    const key = objectKey(pod)
     queue.remove(key)
+    state.nominations.delete(key)
     const wasAssumed = assumed.delete(key)
     const known = state.placeOf(key)
     if (known !== undefined && known.node.name === nodeName && isSame(known.pod.pod, pod)) {
-      if (wasAssumed) emit({ kind: 'podAdded', pod: known.pod })
+      if (known.pod.pod.status?.startTime !== pod.status?.startTime) state.refreshPod(pod)
+      if (wasAssumed) emit({ kind: 'podAdded', ...known })
       return
     }
     const info = podInfoOf(pod)
     state.setPod(info, nodeName)
-    if (known === undefined || wasAssumed) emit({ kind: 'podAdded', pod: info })
-    else emit({ kind: 'podChanged', pod: info, previous: known.pod })
+    const { node } = state.placeOf(key)!
+    if (known === undefined || wasAssumed) emit({ kind: 'podAdded', pod: info, node })
+    else emit({ kind: 'podChanged', pod: info, previous: known.pod, node })
   }
 
   const unplaced = (pod: Pod, previous: Pod | undefined): void => {
-    const key = `${pod.metadata?.namespace}/${pod.metadata?.name}`
-    const isOurs = (pod.spec?.schedulerName ?? SCHEDULER_NAME) === SCHEDULER_NAME
-    if (!isOurs || pod.metadata?.deletionTimestamp !== undefined || isPodTerminal(pod)) {
-      if (assumed.has(key)) return
-      queue.remove(key)
-      return
-    }
+    const key = objectKey(pod)
     // It is being bound: what became of that comes first.
     if (assumed.has(key)) return
+    const isOurs = (pod.spec?.schedulerName ?? SCHEDULER_NAME) === SCHEDULER_NAME
+    if (!isOurs || pod.metadata?.deletionTimestamp !== undefined || isPodTerminal(pod)) {
+      forget(pod)
+      return
+    }
     const mayHelp = previous !== undefined && !isSame(previous, pod)
-    if (mayHelp || previous === undefined || !queue.has(key)) queue.set(podInfoOf(pod), mayHelp)
+    if (mayHelp || !queue.has(key)) queue.set(podInfoOf(pod), mayHelp)
+    const info = queue.find(key)
+    if (info === undefined) return
+    const promise = pod.status?.nominatedNodeName ?? ''
+    if (promise === (previous?.status?.nominatedNodeName ?? '')) {
+      const node = state.nominations.nodeOf(key)
+      if (mayHelp && node !== undefined) state.nominations.set(info, node)
+    } else if (promise === '') withdrawPromise(info, state, emit)
+    else state.nominations.set(info, promise)
   }
 
   return {
@@ -92,16 +116,16 @@ export function createClusterFollower({ state, queue, assumed, emit }: ClusterFo
 
     onPod(change) {
       const { object: pod } = change
-      const key = `${pod.metadata?.namespace}/${pod.metadata?.name}`
-      if (change.type === 'deleted') return forget(key)
-      const previous = change.type === 'modified' ? change.previous : undefined
-      // Deleted and made again under the same name.
-      const isAnother = previous !== undefined && previous.metadata?.uid !== pod.metadata?.uid
-      if (isAnother) forget(key)
-      const nodeName = pod.spec?.nodeName ?? ''
-      if (nodeName === '') unplaced(pod, isAnother ? undefined : previous)
-      else if (isPodTerminal(pod)) forget(key)
-      else placed(pod, nodeName)
+      const isLeaving = change.type === 'deleted' || pod.metadata?.deletionTimestamp !== undefined
+      if (change.type === 'deleted') forget(pod)
+      else {
+        const previous = change.type === 'modified' ? change.previous : undefined
+        const nodeName = pod.spec?.nodeName ?? ''
+        if (nodeName === '') unplaced(pod, previous)
+        else if (isPodTerminal(pod)) forget(pod)
+        else placed(pod, nodeName)
+      }
+      if (isLeaving) onLeaving(pod.metadata?.uid ?? '')
     },
 
     onNamespace(change) {

@@ -1,20 +1,24 @@
-import { NAMESPACES, NODES, PODS, REPLICA_SETS, SERVICES } from '../../api/resource-type.ts'
-import { isReason } from '../../api/status-error.ts'
+import { NAMESPACES, NODES, POD_DISRUPTION_BUDGETS, PODS, REPLICA_SETS, SERVICES } from '../../api/resource-type.ts'
+import type { Pod } from '../../api/types/core-v1.gen.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { Client } from '../../client/client.ts'
 import type { EventRecorder } from '../../client/event-recorder.ts'
 import type { InformerFactory } from '../../client/informer-factory.ts'
+import { createBinder } from './bind-pods.ts'
 import { ClusterState } from './cluster/cluster-state.ts'
-import { podInfoOf } from './cluster/pod-info.ts'
+import type { PodInfo } from './cluster/pod-info.ts'
 import type { ClusterEvent } from './cluster-event.ts'
-import { decide } from './decide.ts'
-import { FILTERS } from './filters/all-filters.ts'
+import { decide, type Refused } from './decide.ts'
 import { createClusterFollower } from './follow-cluster.ts'
-import { createPodWriter } from './pod-writer.ts'
-import { type QueuedPod, SchedulingQueue } from './queue/scheduling-queue.ts'
-import { siblingsOf } from './siblings.ts'
+import { createPodWriter, type Explanation } from './pod-writer.ts'
+import { planPreemption } from './preemption/plan-preemption.ts'
+import { createPreemptor } from './preemption/preemptor.ts'
+import { SchedulingQueue } from './queue/scheduling-queue.ts'
+import type { QueuedPod } from './queue/waiting-pods.ts'
+import { serviceBuckets, siblingsOf } from './siblings.ts'
 import { unschedulableMessage } from './unschedulable-message.ts'
+import { NO_NODES, wakePods } from './wake-pods.ts'
 
 /** Writes to the API that may be on their way at once. */
 const WRITES_MAX = 200
@@ -31,15 +35,14 @@ export interface SchedulerOptions {
   readonly random?: () => number
 }
 
-const FILTER_OF = new Map(FILTERS.map((filter) => [filter.name, filter]))
-
 /** Starts giving nodes to pods; returns at once. Decisions are made one after the other, writes overlap. */
 export function startScheduler(options: SchedulerOptions): { close(): Promise<void> } {
   const { client, informers, events, clock, logger, random = Math.random } = options
   const [pods, nodes, namespaces] = [informers.for(PODS), informers.for(NODES), informers.for(NAMESPACES)]
-  const [services, replicaSets] = [informers.for(SERVICES), informers.for(REPLICA_SETS)]
+  const services = informers.for(SERVICES, { indexes: { selectedPods: serviceBuckets } })
+  const [replicaSets, budgets] = [informers.for(REPLICA_SETS), informers.for(POD_DISRUPTION_BUDGETS)]
   const sources = {
-    services: (namespace: string) => services.list(namespace),
+    services: (bucket: string) => services.byIndex('selectedPods', bucket),
     replicaSet: (namespace: string, name: string) => replicaSets.get(namespace, name),
   }
   const state = new ClusterState((pod) => siblingsOf(pod, sources))
@@ -56,73 +59,52 @@ export function startScheduler(options: SchedulerOptions): { close(): Promise<vo
     setImmediate(run)
   }
   const queue = new SchedulingQueue(clock, arm)
-
-  const emit = (event: ClusterEvent): void => {
-    queue.wakeIf((pod, refusedBy) => {
-      // Without any node there was nobody to refuse.
-      if (refusedBy.size === 0) return event.kind === 'nodeChanged'
-      for (const name of refusedBy) if (FILTER_OF.get(name)!.helps(event, pod, state)) return true
-      return false
-    })
+  const emit = (event: ClusterEvent): void => wakePods(event, queue, state)
+  const current = ({ namespace, uid, pod }: PodInfo): Pod | undefined => {
+    const known = pods.get(namespace, pod.metadata?.name ?? '')
+    return known?.metadata?.uid === uid ? known : undefined
   }
+  const common = { state, queue, writer, logger, current }
+  const bind = createBinder({ ...common, assumed, emit })
+  const preemptor = createPreemptor(common)
 
-  const track = (write: Promise<void>): void => {
-    const tracked = write.finally(() => {
-      writes.delete(tracked)
-      arm()
-    })
+  const track = (write: Promise<void>, what: string, { key }: QueuedPod): void => {
+    const tracked = write
+      .catch((error) => logger.debug({ err: error, pod: key }, `${what} failed`))
+      .finally(() => {
+        writes.delete(tracked)
+        arm()
+      })
     writes.add(tracked)
   }
 
-  const explain = async (
-    { pod }: QueuedPod,
-    reason: 'Unschedulable' | 'SchedulerError',
-    message: string,
-  ): Promise<void> => {
-    try {
-      await writer.explain(pod.pod, reason, message)
-    } catch (error) {
-      logger.debug({ err: error, pod: pod.key }, 'the reason why a pod has no node could not be written')
-    }
+  const explain = async ({ pod }: QueuedPod, explanation: Explanation): Promise<void> => {
+    const known = current(pod)
+    if (known !== undefined) await writer.explain(known, explanation)
   }
 
-  const bind = async (queued: QueuedPod, node: string): Promise<void> => {
-    const { key, pod } = queued
-    try {
-      await writer.bind(pod.pod, node)
-    } catch (error) {
-      // When the copy of the API shows the pod on a node already, the write came through after all.
-      if (assumed.get(key) !== pod.uid) return
-      assumed.delete(key)
-      state.removePod(key)
-      emit({ kind: 'podRemoved', pod })
-      const current = pods.get(pod.namespace, pod.pod.metadata?.name ?? '')
-      if (closed || isReason(error, 'NotFound') || current === undefined || current.metadata?.uid !== pod.uid) return
-      if ((current.spec?.nodeName ?? '') !== '' || current.metadata?.deletionTimestamp !== undefined) return
-      logger.debug({ err: error, pod: key, node }, 'a pod could not be bound; trying again')
-      queue.retry({ ...queued, pod: podInfoOf(current) })
-      if (!isReason(error, 'Conflict')) {
-        const why = error instanceof Error ? error.message : String(error)
-        await explain(queued, 'SchedulerError', `binding rejected: ${why}`)
-      }
-    }
+  /** Lets the pod wait, and tries to make room for it by taking away pods of lower priority. */
+  const refuse = (queued: QueuedPod, decision: Refused): void => {
+    const { pod } = queued
+    const { refused, nodeCount } = decision
+    const refusedBy = new Set(refused.map(({ filter }) => filter))
+    if (nodeCount === 0) refusedBy.add(NO_NODES)
+    else if (refused.length < nodeCount) refusedBy.add('NodeAffinity')
+    queue.wait(queued, [...refusedBy])
+    const plan = nodeCount === 0 ? undefined : planPreemption(pod, decision, state, budgets.list(), random)
+    if (plan?.kind === 'candidate') track(preemptor.carryOut(pod, plan), 'preemption', queued)
+    else if (plan?.keepsPromise !== true) state.nominations.delete(pod.key)
+    const why = plan?.kind === 'none' ? plan.message : undefined
+    const promise = plan?.kind === 'candidate' ? plan.node.name : plan?.keepsPromise === true ? undefined : ''
+    const message = unschedulableMessage(decision, why)
+    track(explain(queued, { reason: 'Unschedulable', message, promise }), 'telling why a pod waits', queued)
   }
 
   const scheduleOne = (queued: QueuedPod): void => {
-    const { pod } = queued
-    const decision = decide(pod, state, { start, random })
-    if (decision.kind === 'place') {
-      start = decision.nextStart
-      state.setPod(pod, decision.node.name)
-      assumed.set(pod.key, pod.uid)
-      track(bind(queued, decision.node.name))
-      return
-    }
-    const { refused, nodeCount } = decision
-    const refusedBy = new Set(refused.map(({ filter }) => filter))
-    if (refused.length < nodeCount) refusedBy.add('NodeAffinity')
-    queue.wait(queued, refusedBy)
-    track(explain(queued, 'Unschedulable', unschedulableMessage(pod, refused, nodeCount)))
+    const decision = decide(queued.pod, state, { start, random })
+    start = decision.nextStart
+    if (decision.kind === 'place') track(bind(queued, decision.node), 'binding', queued)
+    else refuse(queued, decision)
   }
 
   function run(): void {
@@ -144,7 +126,7 @@ export function startScheduler(options: SchedulerOptions): { close(): Promise<vo
     }
   }
 
-  const follower = createClusterFollower({ state, queue, assumed, emit })
+  const follower = createClusterFollower({ state, queue, assumed, emit, onLeaving: preemptor.onLeaving })
   let unhook: readonly (() => void)[] = []
   void informers.synced().then(() => {
     if (closed) return

@@ -1,8 +1,6 @@
-import type { NodeInfo } from './cluster/node-info.ts'
-import type { PodInfo } from './cluster/pod-info.ts'
-import type { RefusedNode } from './decide.ts'
+import type { Refused } from './decide.ts'
 
-function counted(reasons: Iterable<string>): string {
+function counted(reasons: readonly string[]): string {
   const counts = new Map<string, number>()
   for (const reason of reasons) counts.set(reason, (counts.get(reason) ?? 0) + 1)
   return [...counts]
@@ -11,32 +9,26 @@ function counted(reasons: Iterable<string>): string {
     .join(', ')
 }
 
-function hasLowerPriority(node: NodeInfo, { priority }: PodInfo): boolean {
-  for (const pod of node.pods.values()) if (pod.priority < priority) return true
-  return false
+/** `0/3 nodes are available: 1 Insufficient cpu, 2 Insufficient memory.` */
+export function notAvailable(nodeCount: number, reasons: readonly string[]): string {
+  return `0/${nodeCount} nodes are available: ${counted(reasons)}.`
 }
 
-/** What taking lower pods away could do; nothing is said of nodes where it might help, since nothing is taken away. */
-function preemptionPart(pod: PodInfo, refused: readonly RefusedNode[], nodeCount: number): string | undefined {
-  if (pod.pod.spec?.preemptionPolicy === 'Never') return 'preemption: not eligible due to preemptionPolicy=Never.'
-  const unlooked = Array.from({ length: nodeCount - refused.length }, () => false)
-  const curable = [...refused.map(({ refusal }) => refusal.isCurable), ...unlooked]
-  if (refused.some(({ node, refusal }) => refusal.isCurable && hasLowerPriority(node, pod))) return undefined
-  const reasons = curable.map((isCurable) =>
-    isCurable ? 'No preemption victims found for incoming pod' : 'Preemption is not helpful for scheduling',
-  )
-  return `preemption: 0/${nodeCount} nodes are available: ${counted(reasons)}.`
-}
-
-/** Why a pod waits, as kube-scheduler puts it into the pod's condition and its events. */
-export function unschedulableMessage(pod: PodInfo, refused: readonly RefusedNode[], nodeCount: number): string {
+/**
+ * Why a pod waits, as kube-scheduler puts it into the pod's condition and its events. `preemption`: why nothing was
+ * taken away for it; undefined when something was.
+ */
+export function unschedulableMessage(decision: Refused, preemption: string | undefined): string {
+  const { refused, nodeCount, outright } = decision
   if (nodeCount === 0) return 'no nodes available to schedule pods'
   // Nodes that a pod bound to others by name was never tried on.
   const unlooked = Array.from(
     { length: nodeCount - refused.length },
     () => "node(s) didn't satisfy plugin(s) [NodeAffinity]",
   )
-  const reasons = counted([...refused.flatMap(({ refusal }) => refusal.reasons), ...unlooked])
-  const preemption = preemptionPart(pod, refused, nodeCount)
-  return `0/${nodeCount} nodes are available: ${reasons}.${preemption === undefined ? '' : ` ${preemption}`}`
+  const why =
+    outright === undefined
+      ? notAvailable(nodeCount, [...refused.flatMap(({ refusal }) => refusal.reasons), ...unlooked])
+      : `0/${nodeCount} nodes are available: ${outright}.`
+  return preemption === undefined ? why : `${why} preemption: ${preemption}`
 }

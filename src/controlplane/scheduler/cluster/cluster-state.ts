@@ -1,11 +1,16 @@
-import type { LabelMatcher } from '../../../api/label-selector.ts'
-import type { Node } from '../../../api/types/core-v1.gen.ts'
-import { labelOf } from './label-of.ts'
-import { MatchingPods } from './matching-pods.ts'
+import { objectKey } from '../../../api/object.ts'
+import type { Node, Pod } from '../../../api/types/core-v1.gen.ts'
+import { type EligibleDomains, EligibleDomainsCache } from './eligible-domains.ts'
+import { ImageIndex } from './image-index.ts'
+import { interleaveZones, zoneOf } from './interleave-zones.ts'
 import { NodeInfo } from './node-info.ts'
+import { Nominations } from './nominations.ts'
 import type { PodInfo } from './pod-info.ts'
+import type { PodSelector } from './pod-selector.ts'
+import { type Place, PodTallies } from './pod-tallies.ts'
+import type { PodTally } from './pod-tally.ts'
 import { type PodTerm, termMatches } from './pod-term.ts'
-import { ZONE } from './spread-constraint.ts'
+import { bucketOf } from './selector-index.ts'
 import { StandingTerms } from './standing-terms.ts'
 
 type Labels = Readonly<Record<string, string>>
@@ -18,21 +23,25 @@ const NO_LABELS: Labels = {}
  */
 export class ClusterState {
   readonly #nodes = new Map<string, NodeInfo>()
-  readonly #nodeOfPod = new Map<string, NodeInfo>()
+  readonly #places = new Map<string, Place>()
+  readonly #placesByNamespace = new Map<string, Set<Place>>()
   readonly #namespaceLabels = new Map<string, Labels>()
-  readonly #matching = new MatchingPods()
-  readonly standing = new StandingTerms()
-  /** Selects the pods of the same workload, for pods that do not say themselves how they spread. */
-  readonly siblingsOf: (pod: PodInfo) => LabelMatcher | undefined
+  readonly #tallies = new PodTallies()
+  readonly #eligible = new EligibleDomainsCache()
+  readonly #images = new ImageIndex()
   #ordered: readonly NodeInfo[] | undefined
+  readonly standing = new StandingTerms()
+  readonly nominations = new Nominations()
+  /** Selects the pods of the same workload, for pods that do not say themselves how they spread. */
+  readonly siblingsOf: (pod: PodInfo) => PodSelector | undefined
 
-  constructor(siblingsOf: (pod: PodInfo) => LabelMatcher | undefined = () => undefined) {
+  constructor(siblingsOf: (pod: PodInfo) => PodSelector | undefined = () => undefined) {
     this.siblingsOf = siblingsOf
   }
 
   /** Nodes that exist, zones taking turns, so that the first ones looked at are spread over all of them. */
   get nodes(): readonly NodeInfo[] {
-    this.#ordered ??= interleaved([...this.#nodes.values()].filter(({ node }) => node !== undefined))
+    this.#ordered ??= interleaveZones([...this.#nodes.values()].filter(({ node }) => node !== undefined))
     return this.#ordered
   }
 
@@ -43,10 +52,7 @@ export class ClusterState {
 
   setNode(node: Node): NodeInfo {
     const info = this.#info(node.metadata?.name ?? '')
-    const zone = labelOf(info.labels, ZONE)
-    const isNew = info.node === undefined
-    info.setNode(node)
-    if (isNew || labelOf(info.labels, ZONE) !== zone) this.#ordered = undefined
+    this.#changeNode(info, node)
     return info
   }
 
@@ -54,8 +60,7 @@ export class ClusterState {
   removeNode(name: string): void {
     const info = this.#nodes.get(name)
     if (info === undefined) return
-    info.setNode(undefined)
-    this.#ordered = undefined
+    this.#changeNode(info, undefined)
     if (info.pods.size === 0) this.#nodes.delete(name)
   }
 
@@ -63,33 +68,54 @@ export class ClusterState {
   setPod(pod: PodInfo, nodeName: string): void {
     this.removePod(pod.key)
     const node = this.#info(nodeName)
+    const place = { pod, node }
+    this.#places.set(pod.key, place)
+    const others = this.#placesByNamespace.get(pod.namespace)
+    if (others === undefined) this.#placesByNamespace.set(pod.namespace, new Set([place]))
+    else others.add(place)
     node.addPod(pod)
-    this.#nodeOfPod.set(pod.key, node)
-    this.standing.add(node, pod)
-    this.#matching.add(node, pod)
+    this.standing.change(node, pod, 1)
+    this.#tallies.change(node, pod, 1)
   }
 
-  removePod(key: string): PodInfo | undefined {
-    const node = this.#nodeOfPod.get(key)
-    const pod = node?.removePod(key)
-    if (node === undefined || pod === undefined) return undefined
-    this.#nodeOfPod.delete(key)
-    this.standing.remove(node, pod)
-    this.#matching.remove(node, pod)
+  /** Takes over a new version of a pod in which nothing changed that is counted. */
+  refreshPod(pod: Pod): void {
+    const key = objectKey(pod)
+    const known = this.#places.get(key)
+    if (known === undefined) return
+    const place = { node: known.node, pod: { ...known.pod, pod } }
+    this.#places.set(key, place)
+    const others = this.#placesByNamespace.get(known.pod.namespace)
+    others?.delete(known)
+    others?.add(place)
+    known.node.pods.set(key, place.pod)
+  }
+
+  /** Where it was. */
+  removePod(key: string): Place | undefined {
+    const place = this.#places.get(key)
+    if (place === undefined) return undefined
+    const { pod, node } = place
+    this.#places.delete(key)
+    const others = this.#placesByNamespace.get(pod.namespace)
+    others?.delete(place)
+    if (others?.size === 0) this.#placesByNamespace.delete(pod.namespace)
+    node.removePod(key)
+    this.standing.change(node, pod, -1)
+    this.#tallies.change(node, pod, -1)
     if (node.node === undefined && node.pods.size === 0) this.#nodes.delete(node.name)
-    return pod
+    return place
   }
 
   /** The node a pod is counted on, and how it was counted. */
-  placeOf(key: string): { readonly node: NodeInfo; readonly pod: PodInfo } | undefined {
-    const node = this.#nodeOfPod.get(key)
-    return node === undefined ? undefined : { node, pod: node.pods.get(key)! }
+  placeOf(key: string): Place | undefined {
+    return this.#places.get(key)
   }
 
   setNamespace(name: string, labels: Labels | undefined): void {
     if (labels === undefined) this.#namespaceLabels.delete(name)
     else this.#namespaceLabels.set(name, labels)
-    this.#matching.clear()
+    this.#tallies.forgetNamespaces()
   }
 
   readonly namespaceLabels = (name: string): Labels => this.#namespaceLabels.get(name) ?? NO_LABELS
@@ -99,19 +125,49 @@ export class ClusterState {
     return termMatches(term, pod.namespace, pod.labels, this.namespaceLabels)
   }
 
-  /** On each node that has any, how many pods all these terms speak of. */
-  countMatching(terms: readonly PodTerm[]): ReadonlyMap<NodeInfo, number> {
-    const text = terms.map((term) => term.text).join('\n')
-    return this.#matching.count(text, (pod) => terms.every((term) => this.matches(term, pod)), this.#nodes.values())
+  /** Pods that all these terms speak of. */
+  tallyMatching(terms: readonly PodTerm[]): PodTally {
+    const [first] = terms
+    return this.#tallies.tally(
+      {
+        text: terms.map((term) => term.text).join('\n'),
+        buckets: first?.buckets ?? [],
+        asksNamespaces: terms.some(({ namespaceMatcher }) => namespaceMatcher !== undefined),
+        matches: (pod) => terms.every((term) => this.matches(term, pod)),
+      },
+      () => (first?.namespaceMatcher === undefined ? this.#placesIn(first?.namespaces ?? []) : this.#places.values()),
+    )
   }
 
-  /** On each node that has any, how many pods of a namespace that are not ending match. */
-  countSelected(namespace: string, matcher: LabelMatcher): ReadonlyMap<NodeInfo, number> {
-    return this.#matching.count(
-      `${namespace} ${matcher.text} ${matcher.matches(NO_LABELS)}`,
-      (pod) => pod.namespace === namespace && !pod.isTerminating && matcher.matches(pod.labels),
-      this.#nodes.values(),
+  /** Pods of a namespace that are selected and not ending. */
+  tallySelected(namespace: string, selector: PodSelector): PodTally {
+    return this.#tallies.tally(
+      {
+        text: `${namespace} ${selector.text}`,
+        buckets: [bucketOf(namespace, selector.anchor)],
+        asksNamespaces: false,
+        matches: (pod) => pod.namespace === namespace && !pod.isTerminating && selector.matches(pod.labels),
+      },
+      () => this.#placesIn([namespace]),
     )
+  }
+
+  /** The domains on nodes that count; `text` names what `counts` asks. */
+  eligibleDomains(topologyKey: string, text: string, counts?: (node: NodeInfo) => boolean): EligibleDomains {
+    return this.#eligible.get(topologyKey, text, counts, this.nodes)
+  }
+
+  get hasImages(): boolean {
+    return this.#images.size > 0
+  }
+
+  /** The nodes that have an image, named with its tag, and its size there in bytes. */
+  nodesWithImage(image: string): ReadonlyMap<NodeInfo, number> | undefined {
+    return this.#images.nodesWith(image)
+  }
+
+  *#placesIn(namespaces: Iterable<string>): Generator<Place> {
+    for (const namespace of namespaces) yield* this.#placesByNamespace.get(namespace) ?? []
   }
 
   #info(name: string): NodeInfo {
@@ -122,15 +178,18 @@ export class ClusterState {
     }
     return info
   }
-}
 
-/** One of each zone, then the second of each, and so on. */
-function interleaved(nodes: readonly NodeInfo[]): readonly NodeInfo[] {
-  const zones = Map.groupBy(nodes, ({ labels }) => labelOf(labels, ZONE) ?? '')
-  if (zones.size < 2) return nodes
-  const ordered: NodeInfo[] = []
-  for (let i = 0; ordered.length < nodes.length; i++) {
-    for (const zone of zones.values()) if (i < zone.length) ordered.push(zone[i]!)
+  #changeNode(info: NodeInfo, node: Node | undefined): void {
+    const { node: known, labels, taints } = info
+    const zone = zoneOf(labels)
+    info.setNode(node)
+    this.#images.change(info, known, node)
+    const cameOrWent = (known === undefined) !== (node === undefined)
+    if (cameOrWent || zoneOf(info.labels) !== zone) this.#ordered = undefined
+    const relabeled = info.labels !== labels && JSON.stringify(info.labels) !== JSON.stringify(labels)
+    if (cameOrWent || relabeled || JSON.stringify(info.taints) !== JSON.stringify(taints)) this.#eligible.clear()
+    if (!relabeled) return
+    this.standing.relabel(info, labels)
+    this.#tallies.relabel(info, labels)
   }
-  return ordered
 }

@@ -54,17 +54,19 @@ export function requiredNodeMatch(pod: Pod): NodeMatch | undefined {
 }
 
 /**
- * The names of the only nodes that a required affinity can mean, when each of its terms names one by `metadata.name`,
- * as the pods of a DaemonSet do; undefined when any other may be meant.
+ * The names of the only nodes that a required affinity can mean, when each of its terms names some by `metadata.name`,
+ * as the pods of a DaemonSet do; undefined when any other may be meant, empty when the terms contradict themselves.
  */
 export function namedNodes(pod: Pod): ReadonlySet<string> | undefined {
   const terms = pod.spec?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms
   if (terms === undefined || terms.length === 0) return undefined
   const names = new Set<string>()
   for (const { matchFields = [] } of terms) {
-    const field = matchFields.find(({ key, operator }) => key === 'metadata.name' && operator === 'In')
-    if (field === undefined) return undefined
-    for (const name of field.values ?? []) names.add(name)
+    const fields = matchFields.filter(({ key, operator }) => key === 'metadata.name' && operator === 'In')
+    if (fields.length === 0) return undefined
+    for (const name of fields[0]!.values ?? []) {
+      if (fields.every(({ values = [] }) => values.includes(name))) names.add(name)
+    }
   }
   return names
 }

@@ -3,6 +3,7 @@ import { type PodRequests, podRequests } from '../../../api/pod-requests.ts'
 import type { Container, ContainerPort, Pod, Toleration } from '../../../api/types/core-v1.gen.ts'
 import { type NodeMatch, namedNodes, nodeSelectorTermMatch, requiredNodeMatch } from './node-selection.ts'
 import { type PodTerm, podTermOf, type WeightedPodTerm } from './pod-term.ts'
+import { bucketsOfPod } from './selector-index.ts'
 import { type SpreadConstraint, spreadConstraintsOf } from './spread-constraint.ts'
 
 /** What a container that asks for nothing counts as when nodes are compared (kube-scheduler's non-zero requests). */
@@ -27,6 +28,8 @@ export interface PodInfo {
   readonly uid: string
   readonly namespace: string
   readonly labels: Readonly<Record<string, string>>
+  /** Where indexes file what may select it. */
+  readonly buckets: readonly string[]
   readonly priority: number
   readonly isTerminating: boolean
   readonly requests: PodRequests
@@ -86,6 +89,7 @@ export function podInfoOf(pod: Pod): PodInfo {
     uid: metadata?.uid ?? '',
     namespace: metadata?.namespace ?? '',
     labels: metadata?.labels ?? {},
+    buckets: bucketsOfPod(metadata?.namespace ?? '', metadata?.labels ?? {}),
     priority: spec?.priority ?? 0,
     isTerminating: metadata?.deletionTimestamp !== undefined,
     requests,

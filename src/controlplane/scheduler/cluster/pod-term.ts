@@ -1,13 +1,17 @@
 import { type LabelMatcher, labelMatcherOf } from '../../../api/label-selector.ts'
 import type { Pod, PodAffinityTerm } from '../../../api/types/core-v1.gen.ts'
 import type { LabelSelector } from '../../../api/types/meta-v1.gen.ts'
+import { type PodSelector, podSelectorOf } from './pod-selector.ts'
+import { bucketOf } from './selector-index.ts'
 
 /** A pod affinity or anti-affinity term, made ready for matching. */
 export interface PodTerm {
   readonly topologyKey: string
   readonly namespaces: ReadonlySet<string>
   readonly namespaceMatcher: LabelMatcher | undefined
-  readonly matcher: LabelMatcher
+  readonly selector: PodSelector
+  /** Where an index files it, so that the pods it may speak of find it. */
+  readonly buckets: readonly string[]
   /** Terms of equal text match the same pods. */
   readonly text: string
 }
@@ -40,24 +44,21 @@ export function podTermOf(term: PodAffinityTerm, pod: Pod): PodTerm {
   const own = namespaces.length === 0 && namespaceSelector === undefined
   const names = own ? [pod.metadata?.namespace ?? ''] : [...namespaces].sort()
   const namespaceMatcher = namespaceSelector === undefined ? undefined : labelMatcherOf(namespaceSelector)
-  const selector = withOwnLabels(term.labelSelector, pod.metadata?.labels ?? {}, matchLabelKeys, mismatchLabelKeys)
-  const matcher = labelMatcherOf(selector)
+  const selector = podSelectorOf(
+    withOwnLabels(term.labelSelector, pod.metadata?.labels ?? {}, matchLabelKeys, mismatchLabelKeys),
+  )
   return {
     topologyKey,
     namespaces: new Set(names),
     namespaceMatcher,
-    matcher,
-    text: JSON.stringify([
-      topologyKey,
-      names,
-      namespaceMatcher?.text ?? null,
-      selector === undefined ? null : matcher.text,
-    ]),
+    selector,
+    buckets: (namespaceMatcher === undefined ? names : [undefined]).map((name) => bucketOf(name, selector.anchor)),
+    text: JSON.stringify([topologyKey, names, namespaceMatcher?.text ?? null, selector.text]),
   }
 }
 
 /** Whether a pod of this namespace with these labels is one the term speaks of. */
 export function termMatches(term: PodTerm, namespace: string, labels: Labels, labelsOf: NamespaceLabels): boolean {
   const inNamespace = term.namespaces.has(namespace) || term.namespaceMatcher?.matches(labelsOf(namespace)) === true
-  return inNamespace && term.matcher.matches(labels)
+  return inNamespace && term.selector.matches(labels)
 }

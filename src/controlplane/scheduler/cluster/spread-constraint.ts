@@ -1,5 +1,5 @@
-import { type LabelMatcher, labelMatcherOf } from '../../../api/label-selector.ts'
 import type { Pod, TopologySpreadConstraint } from '../../../api/types/core-v1.gen.ts'
+import { type PodSelector, podSelectorOf } from './pod-selector.ts'
 import { withOwnLabels } from './pod-term.ts'
 
 export const HOSTNAME = 'kubernetes.io/hostname'
@@ -11,7 +11,7 @@ export interface SpreadConstraint {
   readonly maxSkew: number
   /** Fewer domains than this count as if one were empty. */
   readonly minDomains: number
-  readonly matcher: LabelMatcher
+  readonly selector: PodSelector
   /** Whether only nodes that the pod's node selector and affinity allow count; and only those whose taints it tolerates. */
   readonly honorsAffinity: boolean
   readonly honorsTaints: boolean
@@ -32,15 +32,15 @@ function spreadConstraintOf(constraint: TopologySpreadConstraint, pod: Pod): Spr
     topologyKey,
     maxSkew,
     minDomains,
-    matcher: labelMatcherOf(withOwnLabels(labelSelector, pod.metadata?.labels ?? {}, matchLabelKeys)),
+    selector: podSelectorOf(withOwnLabels(labelSelector, pod.metadata?.labels ?? {}, matchLabelKeys)),
     honorsAffinity: constraint.nodeAffinityPolicy !== 'Ignore',
     honorsTaints: constraint.nodeTaintsPolicy === 'Honor',
   }
 }
 
 /** What the scheduler wants of pods of one workload that say nothing themselves (kube-scheduler's system defaults). */
-export function defaultSpreadConstraints(matcher: LabelMatcher): readonly SpreadConstraint[] {
-  const common = { minDomains: 1, matcher, honorsAffinity: true, honorsTaints: false }
+export function defaultSpreadConstraints(selector: PodSelector): readonly SpreadConstraint[] {
+  const common = { minDomains: 1, selector, honorsAffinity: true, honorsTaints: false }
   return [
     { ...common, topologyKey: HOSTNAME, maxSkew: 3 },
     { ...common, topologyKey: ZONE, maxSkew: 5 },

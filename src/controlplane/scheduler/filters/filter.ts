@@ -1,3 +1,4 @@
+import type { Node } from '../../../api/types/core-v1.gen.ts'
 import type { ClusterState } from '../cluster/cluster-state.ts'
 import type { NodeInfo } from '../cluster/node-info.ts'
 import type { PodInfo } from '../cluster/pod-info.ts'
@@ -14,17 +15,32 @@ export interface Refusal {
 /** Says no to a node, or nothing. */
 export type NodeCheck = (node: NodeInfo) => Refusal | undefined
 
+/** By kind of change: whether it could make a filter say yes to a pod that it said no to. Kinds left out never do. */
+export type Hints = {
+  readonly [K in ClusterEvent['kind']]?: (
+    event: Extract<ClusterEvent, { readonly kind: K }>,
+    pod: PodInfo,
+    state: ClusterState,
+  ) => boolean
+}
+
 /** One reason for which a node cannot take a pod. */
 export interface Filter {
   /** kube-scheduler's name of its plugin. */
   readonly name: string
+  /** Whether pods on other nodes matter, too. */
+  readonly looksAround: boolean
   /** Reads what is needed once for a pod; undefined when the filter has nothing to say about it. */
   prepare(pod: PodInfo, state: ClusterState): NodeCheck | undefined
-  /** Whether a change could make it say yes to a pod that it said no to. */
-  helps(event: ClusterEvent, pod: PodInfo, state: ClusterState): boolean
+  readonly hints: Hints
 }
 
 /** One constant refusal. */
 export function refusal(reason: string, isCurable: boolean): Refusal {
   return { reasons: [reason], isCurable }
+}
+
+/** Whether a node is new or has other labels than before. */
+export function isRelabeled(node: NodeInfo, previous: Node | undefined): boolean {
+  return previous === undefined || JSON.stringify(previous.metadata?.labels ?? {}) !== JSON.stringify(node.labels)
 }

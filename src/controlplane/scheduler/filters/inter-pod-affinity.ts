@@ -2,36 +2,26 @@ import type { ClusterState } from '../cluster/cluster-state.ts'
 import { labelOf } from '../cluster/label-of.ts'
 import type { NodeInfo } from '../cluster/node-info.ts'
 import type { PodInfo } from '../cluster/pod-info.ts'
-import { type Filter, type NodeCheck, refusal } from './filter.ts'
+import { type Filter, isRelabeled, type NodeCheck, refusal } from './filter.ts'
 
 const NO_AFFINITY = refusal("node(s) didn't match pod affinity rules", false)
 const ANTI_AFFINITY = refusal("node(s) didn't match pod anti-affinity rules", true)
 const THEIR_ANTI_AFFINITY = refusal("node(s) didn't satisfy existing pods anti-affinity rules", true)
 
-/** The values that a topology key has on these nodes. */
-function domainsOf(nodes: Iterable<NodeInfo>, topologyKey: string): ReadonlySet<string> {
-  const domains = new Set<string>()
-  for (const node of nodes) {
-    const domain = labelOf(node.labels, topologyKey)
-    if (domain !== undefined) domains.add(domain)
-  }
-  return domains
-}
+/** Topology keys, each with the domains that hold the pods in question. */
+type Occupied = readonly [topologyKey: string, pods: ReadonlyMap<string, number>]
 
-type Domains = readonly (readonly [topologyKey: string, domains: ReadonlySet<string>])[]
-
-function isIn(node: NodeInfo, [topologyKey, domains]: Domains[number]): boolean {
+function isIn(node: NodeInfo, [topologyKey, pods]: Occupied): boolean {
   const domain = labelOf(node.labels, topologyKey)
-  return domain !== undefined && domains.has(domain)
+  return domain !== undefined && pods.has(domain)
 }
 
 /** Where the pods are that the pod must be near to. A pod that all its terms speak of may be the first of its kind. */
 function affinityCheck(pod: PodInfo, state: ClusterState): NodeCheck {
   const { requiredTerms } = pod
-  const near = state.countMatching(requiredTerms)
-  const wanted: Domains = requiredTerms.map(({ topologyKey }) => [topologyKey, domainsOf(near.keys(), topologyKey)])
-  const isFirst =
-    wanted.every(([, domains]) => domains.size === 0) && requiredTerms.every((term) => state.matches(term, pod))
+  const near = state.tallyMatching(requiredTerms)
+  const wanted = requiredTerms.map(({ topologyKey }): Occupied => [topologyKey, near.byDomain(topologyKey)])
+  const isFirst = wanted.every(([, pods]) => pods.size === 0) && speaksOf(pod, pod, state)
   return (node) => {
     for (const want of wanted) {
       if (isFirst ? !Object.hasOwn(node.labels, want[0]) : !isIn(node, want)) return NO_AFFINITY
@@ -40,18 +30,31 @@ function affinityCheck(pod: PodInfo, state: ClusterState): NodeCheck {
   }
 }
 
+/** Whether required affinity of a pod, all of it, speaks of another. */
+function speaksOf(pod: PodInfo, other: PodInfo, state: ClusterState): boolean {
+  return pod.requiredTerms.length > 0 && pod.requiredTerms.every((term) => state.matches(term, other))
+}
+
+function isInTheWay(pod: PodInfo, other: PodInfo, state: ClusterState): boolean {
+  return (
+    pod.requiredAntiTerms.some((term) => state.matches(term, other)) ||
+    other.requiredAntiTerms.some((term) => state.matches(term, pod))
+  )
+}
+
 /** Required pod affinity and anti-affinity, the pod's own and that of the pods which stand already. */
 export const interPodAffinity: Filter = {
   name: 'InterPodAffinity',
+  looksAround: true,
   prepare(pod, state) {
     const near = pod.requiredTerms.length === 0 ? undefined : affinityCheck(pod, state)
-    const avoided: Domains = pod.requiredAntiTerms
-      .map((term) => [term.topologyKey, domainsOf(state.countMatching([term]).keys(), term.topologyKey)] as const)
-      .filter(([, domains]) => domains.size > 0)
-    const guarded: (readonly [string, ReadonlySet<string>])[] = []
-    for (const { term, counts } of state.standing.requiredAnti.values()) {
-      if (state.matches(term, pod)) guarded.push([term.topologyKey, domainsOf(counts.keys(), term.topologyKey)])
-    }
+    const avoided = pod.requiredAntiTerms
+      .map((term): Occupied => [term.topologyKey, state.tallyMatching([term]).byDomain(term.topologyKey)])
+      .filter(([, pods]) => pods.size > 0)
+    const guarded: Occupied[] = []
+    state.standing.requiredAnti.visit(pod.buckets, ({ term, tally }) => {
+      if (state.matches(term, pod)) guarded.push([term.topologyKey, tally.byDomain(term.topologyKey)])
+    })
     if (near === undefined && avoided.length === 0 && guarded.length === 0) return undefined
     return (node) => {
       const refused = near?.(node)
@@ -61,23 +64,14 @@ export const interPodAffinity: Filter = {
       return undefined
     }
   },
-  helps(event, pod, state) {
-    const isWanted = (other: PodInfo): boolean => pod.requiredTerms.some((term) => state.matches(term, other))
-    const isInTheWay = (other: PodInfo): boolean =>
-      pod.requiredAntiTerms.some((term) => state.matches(term, other)) ||
-      other.requiredAntiTerms.some((term) => state.matches(term, pod))
-    switch (event.kind) {
-      case 'podAdded':
-        return isWanted(event.pod)
-      case 'podRemoved':
-        return isInTheWay(event.pod)
-      case 'podChanged':
-        return isWanted(event.pod) || isInTheWay(event.previous)
-      case 'nodeChanged':
-      case 'namespaceChanged':
-        return true
-      default:
-        return false
-    }
+  hints: {
+    podAdded: (event, pod, state) => speaksOf(pod, event.pod, state),
+    // Without the pods it was to be near to, a pod may be the first of its kind.
+    podRemoved: (event, pod, state) => isInTheWay(pod, event.pod, state) || speaksOf(pod, event.pod, state),
+    podChanged: (event, pod, state) =>
+      speaksOf(pod, event.pod, state) || speaksOf(pod, event.previous, state) || isInTheWay(pod, event.previous, state),
+    nodeChanged: ({ node, previous }) => isRelabeled(node, previous),
+    nodeRemoved: () => true,
+    namespaceChanged: () => true,
   },
 }

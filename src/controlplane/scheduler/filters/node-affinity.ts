@@ -5,9 +5,14 @@ const REFUSED = refusal("node(s) didn't match Pod's node affinity/selector", fal
 /** `nodeSelector` and required node affinity. */
 export const nodeAffinity: Filter = {
   name: 'NodeAffinity',
+  looksAround: false,
   prepare({ nodeMatch }) {
     return nodeMatch === undefined ? undefined : (node) => (nodeMatch(node.name, node.labels) ? undefined : REFUSED)
   },
-  helps: (event, { nodeMatch }) =>
-    event.kind === 'nodeChanged' && nodeMatch?.(event.node.name, event.node.labels) === true,
+  hints: {
+    nodeChanged({ node, previous }, { nodeMatch }) {
+      if (nodeMatch?.(node.name, node.labels) !== true) return false
+      return previous === undefined || !nodeMatch(node.name, previous.metadata?.labels ?? {})
+    },
+  },
 }

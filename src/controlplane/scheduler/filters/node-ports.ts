@@ -13,13 +13,14 @@ function collide(a: HostPort, b: HostPort): boolean {
 /** Ports of the host, of which each address has one of a kind. */
 export const nodePorts: Filter = {
   name: 'NodePorts',
+  looksAround: false,
   prepare({ hostPorts }) {
     if (hostPorts.length === 0) return undefined
     return (node) => (hostPorts.some((port) => node.isPortTaken(port)) ? REFUSED : undefined)
   },
-  helps(event, { hostPorts }) {
-    if (event.kind === 'podRemoved')
-      return event.pod.hostPorts.some((freed) => hostPorts.some((wanted) => collide(freed, wanted)))
-    return event.kind === 'nodeChanged'
+  hints: {
+    nodeChanged: ({ previous }) => previous === undefined,
+    podRemoved: ({ pod }, { hostPorts }) =>
+      pod.hostPorts.some((freed) => hostPorts.some((wanted) => collide(freed, wanted))),
   },
 }

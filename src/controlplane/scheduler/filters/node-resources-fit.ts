@@ -33,17 +33,11 @@ function fits({ requests, others }: PodInfo, node: NodeInfo): boolean {
 /** CPU, memory, ephemeral storage, extended resources, and how many pods a node may hold. */
 export const nodeResourcesFit: Filter = {
   name: 'NodeResourcesFit',
+  looksAround: false,
   prepare: (pod) => (node) => (fits(pod, node) ? undefined : missing(pod, node)),
-  helps(event, pod) {
-    switch (event.kind) {
-      case 'podRemoved':
-        return true
-      case 'podChanged':
-        return event.previous.requests !== event.pod.requests
-      case 'nodeChanged':
-        return fits(pod, event.node)
-      default:
-        return false
-    }
+  hints: {
+    nodeChanged: ({ node }, pod) => fits(pod, node),
+    podRemoved: ({ node }, pod) => fits(pod, node),
+    podChanged: ({ node }, pod) => fits(pod, node),
   },
 }

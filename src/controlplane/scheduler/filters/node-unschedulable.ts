@@ -7,9 +7,13 @@ const TAINT = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' } 
 /** Cordoned nodes take no pods but those that tolerate it. */
 export const nodeUnschedulable: Filter = {
   name: 'NodeUnschedulable',
+  looksAround: false,
   prepare({ tolerations }) {
     if (isTolerated(TAINT, tolerations)) return undefined
     return (node) => (node.unschedulable ? REFUSED : undefined)
   },
-  helps: (event) => event.kind === 'nodeChanged' && !event.node.unschedulable,
+  hints: {
+    nodeChanged: ({ node, previous }) =>
+      !node.unschedulable && (previous === undefined || previous.spec?.unschedulable === true),
+  },
 }

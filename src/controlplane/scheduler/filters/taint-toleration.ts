@@ -1,13 +1,19 @@
 import { toleratesAll } from '../cluster/tolerates.ts'
 import { type Filter, refusal } from './filter.ts'
 
+/** Since Kubernetes 1.35 the taints are not named: not everybody who may read a pod may read nodes. */
 const REFUSED = refusal('node(s) had untolerated taint(s)', false)
 
 /** Taints NoSchedule and NoExecute keep pods away that do not tolerate them. */
 export const taintToleration: Filter = {
   name: 'TaintToleration',
+  looksAround: false,
   prepare({ tolerations }) {
     return (node) => (node.taints.length === 0 || toleratesAll(node.taints, tolerations) ? undefined : REFUSED)
   },
-  helps: (event, { tolerations }) => event.kind === 'nodeChanged' && toleratesAll(event.node.taints, tolerations),
+  hints: {
+    nodeChanged: ({ node, previous }, { tolerations }) =>
+      toleratesAll(node.taints, tolerations) &&
+      (previous === undefined || !toleratesAll(previous.spec?.taints ?? [], tolerations)),
+  },
 }

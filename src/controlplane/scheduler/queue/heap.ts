@@ -21,10 +21,6 @@ export class Heap<T extends { readonly key: string }> {
     return at === undefined ? undefined : this.#items[at]
   }
 
-  values(): readonly T[] {
-    return this.#items
-  }
-
   /** Puts an item in; one with the same key is replaced. */
   push(item: T): void {
     this.remove(item.key)

@@ -1,48 +1,44 @@
 import type { Clock, Millis, Timer } from '../../../base/clock.ts'
 import type { PodInfo } from '../cluster/pod-info.ts'
+import { backoffMs } from './backoff-ms.ts'
 import { Heap } from './heap.ts'
+import { type QueuedPod, type WaitingPod, WaitingPods } from './waiting-pods.ts'
 
-const BACKOFF_MS_MIN = 1_000
-const BACKOFF_MS_MAX = 10_000
 /** How long a pod waits for a change before it is tried again anyway, and how often that is looked at. */
 const WAIT_MS_MAX = 5 * 60_000
 const FLUSH_EVERY_MS = 30_000
+/** Back-offs that end in the same second end together, so that priority decides among them. */
+const WINDOW_MS = 1_000
 
-/** A pod on its way through the queue. */
-export interface QueuedPod {
-  readonly key: string
-  readonly pod: PodInfo
-  /** When it came into the queue; among equal priorities the oldest is first. */
-  readonly since: Millis
-  /** How often it was tried. */
-  readonly attempts: number
-}
-
-interface Delayed extends QueuedPod {
+interface DelayedPod extends QueuedPod {
   readonly until: Millis
-  /** The last try ended in an error, not in a refusal: the delay is served in full. */
-  readonly isError: boolean
 }
 
-interface Waiting extends QueuedPod {
-  readonly refusedBy: ReadonlySet<string>
-  readonly triedAt: Millis
+function isFirst(a: QueuedPod, b: QueuedPod): boolean {
+  return a.pod.priority === b.pod.priority ? a.order < b.order : a.pod.priority > b.pod.priority
+}
+
+function endsFirst(a: DelayedPod, b: DelayedPod): boolean {
+  return a.until === b.until ? isFirst(a, b) : a.until < b.until
 }
 
 /**
- * Pods without a node. `active` ones are tried, highest priority first; `waiting` ones were refused until something
- * changes that could help; in between they serve a back-off of one second doubling to ten, cut short when nothing else
- * is to be done; `gated` ones are held by their scheduling gates.
+ * Pods without a node, each in one of five places. `active` ones are tried, highest priority first, then first come,
+ * first served. `waiting` ones were refused until something changes that could help. Woken, they are `delayed` by a
+ * back-off, which is cut short when nothing else is to be done. `failed` ones could not be bound, and serve theirs in
+ * full. `gated` ones are held by their scheduling gates.
  */
 export class SchedulingQueue {
   readonly #clock: Clock
   readonly #onReady: () => void
-  readonly #active = new Heap<QueuedPod>((a, b) =>
-    a.pod.priority === b.pod.priority ? a.since < b.since : a.pod.priority > b.pod.priority,
-  )
-  readonly #delayed = new Heap<Delayed>((a, b) => a.until < b.until)
-  readonly #waiting = new Map<string, Waiting>()
+  readonly #active = new Heap<QueuedPod>(isFirst)
+  readonly #delayed = new Heap<DelayedPod>(endsFirst)
+  readonly #failed = new Heap<DelayedPod>(endsFirst)
+  readonly #waiting = new WaitingPods()
   readonly #gated = new Set<string>()
+  /** Pods that stay waiting whatever happens, and whether something that could help did happen. */
+  readonly #held = new Map<string, boolean>()
+  #order = 0
   #timer: { readonly at: Millis; readonly timer: Timer } | undefined
   #flushTimer: Timer
   #closed = false
@@ -54,11 +50,12 @@ export class SchedulingQueue {
     this.#flushTimer = clock.setTimer(FLUSH_EVERY_MS, () => this.#flush())
   }
 
-  /** How many pods are where: for logs and tests. */
-  get counts(): Readonly<Record<'active' | 'delayed' | 'waiting' | 'gated', number>> {
+  /** How many pods are where. */
+  get counts(): Readonly<Record<'active' | 'delayed' | 'failed' | 'waiting' | 'gated', number>> {
     return {
       active: this.#active.size,
       delayed: this.#delayed.size,
+      failed: this.#failed.size,
       waiting: this.#waiting.size,
       gated: this.#gated.size,
     }
@@ -73,59 +70,85 @@ export class SchedulingQueue {
       return
     }
     this.#gated.delete(key)
-    const active = this.#active.get(key)
-    const delayed = this.#delayed.get(key)
-    const waiting = this.#waiting.get(key)
-    if (active !== undefined) this.#active.push({ ...active, pod })
-    else if (delayed !== undefined) this.#delayed.push({ ...delayed, pod })
-    else if (waiting !== undefined) {
-      this.#waiting.set(key, { ...waiting, pod })
-      if (mayHelp) this.#wake({ ...waiting, pod })
-    } else {
-      this.#active.push({ key, pod, since: this.#clock.monotonic(), attempts: 0 })
-      this.#onReady()
+    for (const heap of [this.#active, this.#delayed, this.#failed] as readonly Heap<QueuedPod>[]) {
+      const queued = heap.get(key)
+      if (queued === undefined) continue
+      heap.push({ ...queued, pod })
+      return
     }
+    const waiting = this.#waiting.get(key)
+    if (waiting !== undefined) {
+      this.#waiting.set({ ...waiting, pod })
+      if (mayHelp) this.wake(key)
+      return
+    }
+    this.#active.push({ key, pod, order: this.#order++, attempts: 0 })
+    this.#onReady()
   }
 
   has(key: string): boolean {
-    return (
-      this.#active.get(key) !== undefined ||
-      this.#delayed.get(key) !== undefined ||
-      this.#waiting.has(key) ||
-      this.#gated.has(key)
-    )
+    return this.#gated.has(key) || this.find(key) !== undefined
+  }
+
+  /** A pod that is not gated, as it was last taken in. */
+  find(key: string): PodInfo | undefined {
+    const queued = this.#active.get(key) ?? this.#delayed.get(key) ?? this.#failed.get(key) ?? this.#waiting.get(key)
+    return queued?.pod
   }
 
   remove(key: string): void {
     this.#active.remove(key)
     this.#delayed.remove(key)
+    this.#failed.remove(key)
     this.#waiting.delete(key)
     this.#gated.delete(key)
+    this.#held.delete(key)
   }
 
-  /** The next pod to try, with this try counted. Without an active one, the first that serves a back-off for a refusal. */
+  /** The next pod to try, with this try counted. */
   pop(): QueuedPod | undefined {
-    const next = this.#active.pop() ?? this.#popDelayed()
-    return next === undefined
-      ? undefined
-      : { key: next.key, pod: next.pod, since: next.since, attempts: next.attempts + 1 }
+    const next = this.#active.pop() ?? this.#delayed.pop()
+    if (next === undefined) return undefined
+    const { key, pod, order, attempts } = next
+    return { key, pod, order, attempts: attempts + 1 }
   }
 
   /** No node could take the pod: it waits for a change that one of these filters says could help. */
-  wait(tried: QueuedPod, refusedBy: ReadonlySet<string>): void {
-    this.#waiting.set(tried.key, { ...tried, refusedBy, triedAt: this.#clock.monotonic() })
+  wait({ key, pod, attempts }: QueuedPod, refusedBy: readonly string[]): void {
+    this.#waiting.set({ key, pod, attempts, order: this.#order++, refusedBy, triedAt: this.#clock.monotonic() })
   }
 
   /** The try failed for a reason that has nothing to do with the cluster's state: again after the back-off. */
-  retry(tried: QueuedPod): void {
-    this.#delay(tried, this.#clock.monotonic() + backoffMs(tried.attempts), true)
+  retry({ key, pod, attempts }: QueuedPod): void {
+    const until = this.#clock.monotonic() + backoffMs(attempts)
+    this.#failed.push({ key, pod, attempts, order: this.#order++, until })
+    this.#arm()
   }
 
-  /** Wakes the waiting pods for which `helps` says yes, given the pod and the filters that refused it. */
-  wakeIf(helps: (pod: PodInfo, refusedBy: ReadonlySet<string>) => boolean): void {
-    for (const waiting of this.#waiting.values()) {
-      if (helps(waiting.pod, waiting.refusedBy)) this.#wake(waiting)
+  /** Wakes those waiting pods that a filter refused and for which `helps` says yes. */
+  wakeRefusedBy(filter: string, helps: (pod: PodInfo) => boolean): void {
+    for (const { key, pod } of this.#waiting.refusedBy(filter)) if (helps(pod)) this.wake(key)
+  }
+
+  /** Has a waiting pod tried again when its back-off has passed. */
+  wake(key: string): void {
+    if (this.#held.has(key)) this.#held.set(key, true)
+    else {
+      const waiting = this.#waiting.delete(key)
+      if (waiting !== undefined) this.#delay(waiting)
     }
+  }
+
+  /** Lets a pod wait, come what may, until it is released. */
+  hold(key: string): void {
+    this.#held.set(key, false)
+  }
+
+  /** Ends a hold; wakes the pod when it would have been woken meanwhile, or when told to. */
+  release(key: string, wake: boolean): void {
+    const woken = this.#held.get(key)
+    this.#held.delete(key)
+    if (woken === true || (wake && woken !== undefined)) this.wake(key)
   }
 
   close(): void {
@@ -134,54 +157,46 @@ export class SchedulingQueue {
     this.#flushTimer.cancel()
   }
 
-  #wake(waiting: Waiting): void {
-    this.#waiting.delete(waiting.key)
-    const until = waiting.triedAt + backoffMs(waiting.attempts)
-    if (until <= this.#clock.monotonic()) {
-      this.#active.push(waiting)
-      this.#onReady()
-    } else this.#delay(waiting, until, false)
+  #delay({ key, pod, order, attempts, triedAt }: WaitingPod): void {
+    const until = Math.ceil((triedAt + backoffMs(attempts)) / WINDOW_MS) * WINDOW_MS
+    if (until <= this.#clock.monotonic()) this.#active.push({ key, pod, order, attempts })
+    else {
+      this.#delayed.push({ key, pod, order, attempts, until })
+      this.#arm()
+    }
+    this.#onReady()
   }
 
-  #delay(queued: QueuedPod, until: Millis, isError: boolean): void {
-    this.#delayed.push({ ...queued, until, isError })
-    this.#arm()
-    if (!isError) this.#onReady()
-  }
-
-  #popDelayed(): QueuedPod | undefined {
-    const first = this.#delayed.peek()
-    if (first === undefined) return undefined
-    if (!first.isError) return this.#delayed.pop()
-    // Rare: an error stands before it; the order among the others is of little weight then.
-    const other = this.#delayed.values().find(({ isError }) => !isError)
-    return other === undefined ? undefined : this.#delayed.remove(other.key)
-  }
-
+  /** Sees to it that pods whose back-off ends become active. */
   #arm(): void {
-    const first = this.#delayed.peek()
-    if (first === undefined || this.#closed) return
-    if (this.#timer !== undefined && this.#timer.at <= first.until) return
+    const at = Math.min(
+      this.#delayed.peek()?.until ?? Number.POSITIVE_INFINITY,
+      this.#failed.peek()?.until ?? Number.POSITIVE_INFINITY,
+    )
+    if (at === Number.POSITIVE_INFINITY || this.#closed) return
+    if (this.#timer !== undefined && this.#timer.at <= at) return
     this.#timer?.timer.cancel()
-    const timer = this.#clock.setTimer(Math.max(0, first.until - this.#clock.monotonic()), () => {
+    const timer = this.#clock.setTimer(Math.max(0, at - this.#clock.monotonic()), () => {
       this.#timer = undefined
-      const now = this.#clock.monotonic()
-      for (let due = this.#delayed.peek(); due !== undefined && due.until <= now; due = this.#delayed.peek()) {
-        this.#active.push(this.#delayed.pop()!)
-      }
+      this.#activate(this.#delayed)
+      this.#activate(this.#failed)
       this.#arm()
       this.#onReady()
     })
-    this.#timer = { at: first.until, timer }
+    this.#timer = { at, timer }
+  }
+
+  #activate(heap: Heap<DelayedPod>): void {
+    const now = this.#clock.monotonic()
+    for (let due = heap.peek(); due !== undefined && due.until <= now; due = heap.peek()) {
+      const { key, pod, order, attempts } = heap.pop()!
+      this.#active.push({ key, pod, order, attempts })
+    }
   }
 
   #flush(): void {
     const now = this.#clock.monotonic()
-    for (const waiting of this.#waiting.values()) if (now - waiting.triedAt >= WAIT_MS_MAX) this.#wake(waiting)
+    for (const { key, triedAt } of this.#waiting.values()) if (now - triedAt >= WAIT_MS_MAX) this.wake(key)
     this.#flushTimer = this.#clock.setTimer(FLUSH_EVERY_MS, () => this.#flush())
   }
-}
-
-function backoffMs(attempts: number): Millis {
-  return Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** Math.max(0, attempts - 1))
 }

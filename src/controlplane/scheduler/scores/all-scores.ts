@@ -1,4 +1,5 @@
 import { balancedAllocation } from './balanced-allocation.ts'
+import { imageLocality } from './image-locality.ts'
 import { leastAllocated } from './least-allocated.ts'
 import { nodePreference } from './node-preference.ts'
 import { podPreference } from './pod-preference.ts'
@@ -13,4 +14,5 @@ export const SCORES: readonly Score[] = [
   balancedAllocation,
   spreadPreference,
   podPreference,
+  imageLocality,
 ]

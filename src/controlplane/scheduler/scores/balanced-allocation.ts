@@ -9,12 +9,12 @@ function balance(cpuMilli: number, memoryBytes: number, node: NodeInfo): number 
   return Math.trunc((1 - Math.abs(cpu - memory) / 2) * SCORE_MAX)
 }
 
-/** Better when the pod brings the shares of CPU and memory that are taken closer together (since Kubernetes 1.35). */
+/** Better when the pod brings the shares of CPU and memory that are taken closer together (as Kubernetes does since 1.36). */
 export const balancedAllocation: Score = {
   name: 'NodeResourcesBalancedAllocation',
   weight: 1,
   rate({ requests }, nodes, _state, into) {
-    if (requests.cpuMilli === 0 && requests.memoryBytes === 0) return undefined
+    if (requests.cpuMilli === 0 && requests.memoryBytes === 0) return false
     for (let i = 0; i < nodes.length; i++) {
       const node = nodes[i]!
       const { requestedCpuMilli: cpu, requestedMemoryBytes: memory } = node

@@ -5,7 +5,7 @@ export const nodePreference: Score = {
   name: 'NodeAffinity',
   weight: 2,
   rate({ nodePreferences }, nodes, _state, into) {
-    if (nodePreferences.length === 0) return undefined
+    if (nodePreferences.length === 0) return false
     for (let i = 0; i < nodes.length; i++) {
       const { name, labels } = nodes[i]!
       let sum = 0

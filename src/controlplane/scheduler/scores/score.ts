@@ -11,10 +11,10 @@ export interface Score {
   /** Its default weight there. */
   readonly weight: number
   /**
-   * Gives each of the nodes a whole number from 0 to 100, in `into` at the node's index; undefined when it has nothing
-   * to say about the pod.
+   * Gives each of the nodes a whole number from 0 to 100, in `into` at the node's index; false when it has nothing to
+   * say about the pod, and then `into` says nothing either.
    */
-  rate(pod: PodInfo, nodes: readonly NodeInfo[], state: ClusterState, into: Float64Array): true | undefined
+  rate(pod: PodInfo, nodes: readonly NodeInfo[], state: ClusterState, into: Float64Array): boolean
 }
 
 /** Scales so that the largest is 100; all 0 stay 0, or become 100 when less is better. */

@@ -19,7 +19,7 @@ export const taintPreference: Score = {
       if (count > 0) any = true
     }
     // The same for all nodes decides nothing.
-    if (!any) return undefined
+    if (!any) return false
     normalize(into, true)
     return true
   },
