@@ -7,8 +7,9 @@ import type { Logger } from '../../base/logger.ts'
 import type { Client } from '../../client/client.ts'
 import type { EventRecorder } from '../../client/event-recorder.ts'
 import type { InformerFactory } from '../../client/informer-factory.ts'
-import { runWorkers } from '../../client/run-workers.ts'
-import { WorkQueue } from '../../client/work-queue.ts'
+import { type RunningController, runController } from '../controllers/controller-context.ts'
+import { OwnWrites } from '../controllers/own-writes.ts'
+import { typed } from '../controllers/owner-references.ts'
 import { NumberPool } from './number-pool.ts'
 
 export interface LoadBalancerControllerOptions {
@@ -22,97 +23,137 @@ export interface LoadBalancerControllerOptions {
   readonly cidr: string
 }
 
+/** Services of a class are another controller's. */
+function isOurs(service: Service): boolean {
+  return service.spec?.loadBalancerClass === undefined
+}
+
 function wantsAddress(service: Service): boolean {
   const deleting = service.metadata?.deletionTimestamp !== undefined
-  return service.spec?.type === 'LoadBalancer' && service.spec.loadBalancerClass === undefined && !deleting
+  return service.spec?.type === 'LoadBalancer' && isOurs(service) && !deleting
+}
+
+function hasIngress({ status }: Service): boolean {
+  return (status?.loadBalancer?.ingress ?? []).length > 0
+}
+
+function byAge(a: Service, b: Service): number {
+  const [first, second] = [a.metadata?.creationTimestamp ?? '', b.metadata?.creationTimestamp ?? '']
+  return first === second ? (objectKey(a) < objectKey(b) ? -1 : 1) : first < second ? -1 : 1
 }
 
 /**
  * Gives each Service of type LoadBalancer an address from the pool and writes it into the Service's status; honours
- * `spec.loadBalancerIP`; takes the address back when the type changes or the Service goes.
+ * `spec.loadBalancerIP`; takes the address back when the type changes or the Service goes, and then looks again at those
+ * that had to do without.
  */
-export function startLoadBalancerController(options: LoadBalancerControllerOptions): { close(): Promise<void> } {
-  const { client, informers, events, clock, logger } = options
+export function startLoadBalancerController(options: LoadBalancerControllerOptions): RunningController {
+  const { client, events } = options
   const range = parseCidr(options.cidr)
   const pool = new NumberPool(range.first + 1, range.size - 2, 0, options.random)
-  const services = informers.for(SERVICES)
-  const queue = new WorkQueue(clock)
+  const services = options.informers.for(SERVICES)
+  const written = new OwnWrites(services)
+  /** The address each Service has, also while the write that says so is under way. */
+  const given = new Map<string, number>()
+  /** Services that got none; they wait for another to give one back. */
+  const waiting = new Set<string>()
+  let wake: (key: string) => void = () => undefined
 
   const addressOf = (service: Service): number | undefined => {
     const ip = service.status?.loadBalancer?.ingress?.[0]?.ip
     const value = ip === undefined ? undefined : parseIpv4(ip)
     return value !== undefined && pool.contains(value) ? value : undefined
   }
-  const releaseAll = (owner: string): void => {
-    for (const [value, holder] of pool.held()) if (holder === owner) pool.release(value, owner)
+
+  const giveBack = (owner: string, value: number): void => {
+    if (pool.release(value, owner)) for (const key of waiting) wake(key)
+  }
+
+  /** The address this Service is to have, taken; or why it gets none. */
+  const choose = (service: Service, owner: string): number | string => {
+    const free = (value: number): boolean => {
+      const holder = pool.ownerOf(value)
+      return holder === owner || (holder === undefined && pool.take(value, owner))
+    }
+    const asked = service.spec?.loadBalancerIP
+    if (asked) {
+      const value = parseIpv4(asked)
+      if (value === undefined || !pool.contains(value)) return `${asked} is not in the pool ${options.cidr}`
+      return free(value) ? value : `${asked} is the address of ${pool.ownerOf(value)}`
+    }
+    const current = addressOf(service) ?? given.get(owner)
+    if (current !== undefined && free(current)) return current
+    return given.get(owner) ?? pool.takeAny(owner) ?? `the pool ${options.cidr} is full`
+  }
+
+  const writeStatus = async (service: Service, loadBalancer: NonNullable<Service['status']>['loadBalancer']) => {
+    written.record(await client.updateStatus(SERVICES, { ...service, status: { ...service.status, loadBalancer } }))
+  }
+
+  const takeBack = async (key: string, service: Service | undefined): Promise<void> => {
+    waiting.delete(key)
+    const stale = service !== undefined && isOurs(service) && hasIngress(service)
+    if (stale) {
+      events.event(typed(SERVICES, service), 'Normal', 'DeletingLoadBalancer', 'Deleting load balancer')
+      await writeStatus(service, {})
+    }
+    // Nobody else gets the address while a Service still shows it.
+    const value = given.get(key)
+    given.delete(key)
+    if (value !== undefined) giveBack(key, value)
+    if (stale) events.event(typed(SERVICES, service), 'Normal', 'DeletedLoadBalancer', 'Deleted load balancer')
   }
 
   const reconcile = async (key: string): Promise<undefined> => {
     const { namespace, name } = splitKey(key)
-    const service = services.get(namespace, name)
+    const service = written.get(namespace, name)
     if (service === undefined || !wantsAddress(service)) {
-      releaseAll(key)
-      const stale =
-        service !== undefined &&
-        service.spec?.loadBalancerClass === undefined &&
-        (service.status?.loadBalancer?.ingress ?? []).length > 0
-      if (stale) await client.updateStatus(SERVICES, { ...service, status: { ...service.status, loadBalancer: {} } })
-      return undefined
+      await takeBack(key, service)
+      return
     }
-    const current = addressOf(service)
-    const asked = service.spec?.loadBalancerIP
-    if (current !== undefined && pool.take(current, key) && (!asked || asked === formatIpv4(current))) return undefined
-    const wanted = asked ? parseIpv4(asked) : undefined
-    if (asked && (wanted === undefined || !pool.contains(wanted) || !pool.take(wanted, key))) {
-      const why =
-        wanted === undefined || !pool.contains(wanted)
-          ? `it is not in the pool ${options.cidr}`
-          : `${pool.ownerOf(wanted)} has it`
-      events.event(
-        { ...service, apiVersion: 'v1', kind: 'Service' },
-        'Warning',
-        'AllocationFailed',
-        `Failed to allocate IP ${asked}: ${why}`,
-      )
-      return undefined
+    const about = typed(SERVICES, service)
+    const before = given.get(key)
+    const value = choose(service, key)
+    if (typeof value === 'string') {
+      waiting.add(key)
+      const message = `Error syncing load balancer: failed to ensure load balancer: ${value}`
+      events.event(about, 'Warning', 'SyncLoadBalancerFailed', message)
+      return
     }
-    const value = wanted ?? pool.takeAny(key)
-    if (value === undefined) {
-      events.event(
-        { ...service, apiVersion: 'v1', kind: 'Service' },
-        'Warning',
-        'AllocationFailed',
-        `Failed to allocate IP: the pool ${options.cidr} is full`,
-      )
-      return undefined
+    waiting.delete(key)
+    given.set(key, value)
+    if (addressOf(service) !== value) {
+      try {
+        events.event(about, 'Normal', 'EnsuringLoadBalancer', 'Ensuring load balancer')
+        await writeStatus(service, { ingress: [{ ip: formatIpv4(value), ipMode: 'VIP' }] })
+      } catch (error) {
+        // The status still shows the one before, so both stay taken until a try succeeds.
+        if (before !== undefined && before !== value) {
+          giveBack(key, value)
+          given.set(key, before)
+        }
+        throw error
+      }
+      events.event(about, 'Normal', 'EnsuredLoadBalancer', 'Ensured load balancer')
     }
-    if (current !== undefined && current !== value) pool.release(current, key)
-    const ip = formatIpv4(value)
-    await client.updateStatus(SERVICES, {
-      ...service,
-      status: { ...service.status, loadBalancer: { ingress: [{ ip, ipMode: 'VIP' }] } },
-    })
-    events.event({ ...service, apiVersion: 'v1', kind: 'Service' }, 'Normal', 'IPAllocated', `Assigned IP ["${ip}"]`)
-    return undefined
+    if (before !== undefined && before !== value) giveBack(key, before)
   }
 
-  let workers: { close(): Promise<void> } | undefined
-  let closed = false
-  const started = services.synced.then(() => {
-    if (closed) return
-    // First everything that is promised already, so that a new Service cannot get an old one's address.
-    for (const service of services.list()) {
-      const value = addressOf(service)
-      if (value !== undefined && wantsAddress(service)) pool.take(value, objectKey(service))
-    }
-    services.onChange((change) => queue.add(objectKey(change.object)))
-    workers = runWorkers({ name: 'load-balancer', queue, workers: 1, reconcile, logger })
-  })
-  return {
-    async close() {
-      closed = true
-      await started
-      await workers?.close()
+  return runController({
+    name: 'load-balancer',
+    context: options,
+    informers: [services],
+    workers: 1,
+    reconcile,
+    subscribe(queue) {
+      wake = (key) => queue.add(key)
+      // First everything that is promised already, so that a new Service cannot get an old one's address.
+      for (const service of [...services.list()].sort(byAge)) {
+        const value = addressOf(service)
+        const key = objectKey(service)
+        if (value !== undefined && wantsAddress(service) && pool.take(value, key)) given.set(key, value)
+      }
+      return [services.onChange((change) => queue.add(objectKey(change.object)))]
     },
-  }
+  })
 }

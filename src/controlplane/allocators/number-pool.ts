@@ -1,10 +1,20 @@
-/** Numbers from a range, each held by one owner at a time. Pure state: IO and locking are the caller's. */
+interface Holding {
+  readonly owner: string
+  /** How often the owner has taken it: once for what is stored, once for each write under way. */
+  times: number
+}
+
+/**
+ * Numbers from a range, each held by one owner at a time. An owner may take a number several times and has it until it
+ * has given it back as often, so that a failed write never gives back what another one needs. Pure state: IO is the
+ * caller's.
+ */
 export class NumberPool {
   readonly first: number
   readonly size: number
   /** The lower band is left for requested values as long as the upper one has room (KEP-3070, KEP-3668). */
   readonly #bandSize: number
-  readonly #owners = new Map<number, string>()
+  readonly #holdings = new Map<number, Holding>()
   readonly #random: () => number
 
   constructor(first: number, size: number, bandSize: number, random: () => number) {
@@ -19,14 +29,15 @@ export class NumberPool {
   }
 
   ownerOf(value: number): string | undefined {
-    return this.#owners.get(value)
+    return this.#holdings.get(value)?.owner
   }
 
-  /** Takes this very number; false when another owner has it. Taking one's own again is fine. */
+  /** Takes this very number, once more if the owner has it already; false when another has it. */
   take(value: number, owner: string): boolean {
-    const holder = this.#owners.get(value)
-    if (holder !== undefined && holder !== owner) return false
-    this.#owners.set(value, owner)
+    const holding = this.#holdings.get(value)
+    if (holding === undefined) this.#holdings.set(value, { owner, times: 1 })
+    else if (holding.owner === owner) holding.times += 1
+    else return false
     return true
   }
 
@@ -38,22 +49,31 @@ export class NumberPool {
     )
   }
 
-  /** Gives a number back if this owner has it. */
-  release(value: number, owner: string): void {
-    if (this.#owners.get(value) === owner) this.#owners.delete(value)
+  /** Gives a number back once, if this owner has it; true when it is free now. */
+  release(value: number, owner: string): boolean {
+    const holding = this.#holdings.get(value)
+    if (holding?.owner !== owner) return false
+    holding.times -= 1
+    if (holding.times > 0) return false
+    return this.#holdings.delete(value)
+  }
+
+  /** Frees a number whoever has it, however often. */
+  forget(value: number): void {
+    this.#holdings.delete(value)
   }
 
   /** All numbers that are held, with their owners. */
-  held(): ReadonlyMap<number, string> {
-    return this.#owners
+  held(): ReadonlyMap<number, { readonly owner: string; readonly times: number }> {
+    return this.#holdings
   }
 
   #search(first: number, size: number, owner: string): number | undefined {
     const start = Math.floor(this.#random() * size)
     for (let i = 0; i < size; i++) {
       const value = first + ((start + i) % size)
-      if (!this.#owners.has(value)) {
-        this.#owners.set(value, owner)
+      if (!this.#holdings.has(value)) {
+        this.#holdings.set(value, { owner, times: 1 })
         return value
       }
     }

@@ -2,7 +2,7 @@ import { type FieldError, invalid } from '../../api/field-error.ts'
 import type { Draft } from '../../api/object.ts'
 import { invalidError, StatusError } from '../../api/status-error.ts'
 import type { Service, ServicePort } from '../../api/types/core-v1.gen.ts'
-import { formatIpv4, inRange, parseCidr, parseIpv4 } from '../../base/ipv4.ts'
+import { formatIpv4, parseCidr, parseIpv4 } from '../../base/ipv4.ts'
 import type { AdmissionEffect, AdmissionPlugin } from '../apiserver/admission.ts'
 import { bandSize, NumberPool } from './number-pool.ts'
 
@@ -22,41 +22,89 @@ export interface ServiceAddresses extends AdmissionPlugin {
   repair(): Promise<readonly string[]>
 }
 
-/** What one Service holds: its cluster IP as a number, node ports as `port/protocol` slots. */
+/** What one Service has, each number once: also one that serves TCP and UDP. */
 interface Claim {
-  readonly ip: number | undefined
-  readonly ports: readonly { readonly port: number; readonly path: string }[]
+  readonly ips: ReadonlySet<number>
+  readonly ports: ReadonlySet<number>
 }
 
 const SERVICE_KIND = { group: '', kind: 'Service' }
+const NOTHING: Claim = { ips: new Set(), ports: new Set() }
 
-function ownerOf(service: { readonly metadata?: { readonly namespace?: string; readonly name?: string } }): string {
-  return `${service.metadata?.namespace}/${service.metadata?.name}`
+/** A Service by more than its name: one that is deleted and made anew is another owner. */
+function ownerOf({ metadata }: Draft<Service> | Service): string {
+  return `${metadata?.namespace}/${metadata?.name} (${metadata?.uid})`
 }
 
-function usesClusterIp(service: Draft<Service> | Service): boolean {
-  return service.spec?.type !== 'ExternalName' && service.spec?.clusterIP !== 'None'
+function usesClusterIp(service: Draft<Service>): boolean {
+  return service.spec?.type !== 'ExternalName'
 }
 
-function usesNodePorts(service: Draft<Service> | Service): boolean {
-  const { type, allocateLoadBalancerNodePorts } = service.spec ?? {}
-  return type === 'NodePort' || (type === 'LoadBalancer' && allocateLoadBalancerNodePorts !== false)
+/** Whether the type has node ports at all; what is asked for elsewhere is left to validation, which refuses it. */
+function mayHaveNodePorts(service: Draft<Service>): boolean {
+  return service.spec?.type === 'NodePort' || service.spec?.type === 'LoadBalancer'
 }
 
-function needsHealthCheckPort(service: Draft<Service> | Service): boolean {
+function needsHealthCheckPort(service: Draft<Service>): boolean {
   return service.spec?.type === 'LoadBalancer' && service.spec.externalTrafficPolicy === 'Local'
 }
 
-function claimOf(service: Service): Claim {
-  const { clusterIP, ports = [], healthCheckNodePort } = service.spec ?? {}
-  const claimed = ports.flatMap((port, i) =>
-    port.nodePort ? [{ port: port.nodePort, path: `spec.ports[${i}].nodePort` }] : [],
-  )
-  if (healthCheckNodePort) claimed.push({ port: healthCheckNodePort, path: 'spec.healthCheckNodePort' })
-  return { ip: clusterIP === undefined ? undefined : parseIpv4(clusterIP), ports: claimed }
+function claimOf({ spec }: Draft<Service> | Service): Claim {
+  const ip = spec?.clusterIP === undefined ? undefined : parseIpv4(spec.clusterIP)
+  const ports = (spec?.ports ?? []).map(({ nodePort }) => nodePort)
+  const numbers = [...ports, spec?.healthCheckNodePort].filter((port): port is number => Boolean(port))
+  return { ips: new Set(ip === undefined ? [] : [ip]), ports: new Set(numbers) }
 }
 
-/** Cluster IPs and node ports of Services: given out at admission, kept on update, given back when a write fails or an object goes. */
+/** Of equals the older Service keeps an address that two claim. */
+function byAge(a: Service, b: Service): number {
+  const [first, second] = [a.metadata?.creationTimestamp ?? '', b.metadata?.creationTimestamp ?? '']
+  return first === second ? (ownerOf(a) < ownerOf(b) ? -1 : 1) : first < second ? -1 : 1
+}
+
+/** What one write takes; given back as a whole when the write comes to nothing. */
+class Reservation {
+  readonly owner: string
+  readonly #taken = new Map<NumberPool, Set<number>>()
+
+  constructor(owner: string) {
+    this.owner = owner
+  }
+
+  /** True when this write has the number now, or had it already. */
+  take(pool: NumberPool, value: number): boolean {
+    if (this.#of(pool).has(value)) return true
+    if (!pool.take(value, this.owner)) return false
+    this.#of(pool).add(value)
+    return true
+  }
+
+  takeAny(pool: NumberPool): number | undefined {
+    const value = pool.takeAny(this.owner)
+    if (value !== undefined) this.#of(pool).add(value)
+    return value
+  }
+
+  giveBack(): void {
+    for (const [pool, values] of this.#taken) for (const value of values) pool.release(value, this.owner)
+    this.#taken.clear()
+  }
+
+  #of(pool: NumberPool): Set<number> {
+    let values = this.#taken.get(pool)
+    if (values === undefined) {
+      values = new Set()
+      this.#taken.set(pool, values)
+    }
+    return values
+  }
+}
+
+/**
+ * Cluster IPs and node ports of Services. Every write takes all that its object will have; once its fate is known, what
+ * the replaced object had is given back, or else what the write has taken. So a number is free only when no stored
+ * object has it and no write under way will.
+ */
 export function createServiceAddresses(options: ServiceAddressOptions): ServiceAddresses {
   const { nodePorts, random } = options
   const range = parseCidr(options.serviceCidr)
@@ -64,9 +112,9 @@ export function createServiceAddresses(options: ServiceAddressOptions): ServiceA
   const ips = new NumberPool(range.first + 1, range.size - 2, bandSize(range.size, 16, 256), random)
   const portCount = nodePorts.last - nodePorts.first + 1
   const ports = new NumberPool(nodePorts.first, portCount, bandSize(portCount, 32, 128), random)
-  const suspects = new Set<string>()
+  let suspects = new Set<string>()
 
-  const takeIp = (service: Draft<Service>, owner: string, taken: (() => void)[], errors: FieldError[]): void => {
+  const takeIp = (service: Draft<Service>, before: Claim, reservation: Reservation, errors: FieldError[]): void => {
     const spec = service.spec!
     const asked = spec.clusterIP ?? spec.clusterIPs?.[0]
     if (asked === 'None') {
@@ -74,170 +122,149 @@ export function createServiceAddresses(options: ServiceAddressOptions): ServiceA
       spec.clusterIPs = ['None']
       return
     }
-    let value: number | undefined
-    if (asked !== undefined && asked !== '') {
-      value = parseIpv4(asked)
-      if (value === undefined || !inRange(range, asked) || !ips.contains(value)) {
-        errors.push(
-          invalid(
-            'spec.clusterIPs',
-            [asked],
-            `failed to allocate IP ${asked}: the provided IP (${asked}) is not in the valid range. The range of valid IPs is ${options.serviceCidr}`,
-          ),
-        )
-        return
-      }
-      if (ips.ownerOf(value) === owner) return
-      if (!ips.take(value, owner)) {
-        errors.push(
-          invalid('spec.clusterIPs', [asked], `failed to allocate IP ${asked}: provided IP is already allocated`),
-        )
-        return
-      }
-    } else {
-      value = ips.takeAny(owner)
-      if (value === undefined) throw new StatusError('InternalError', 'failed to allocate a serviceIP: range is full')
+    if (asked === undefined || asked === '') {
+      const value = reservation.takeAny(ips)
+      if (value === undefined) throw full('a serviceIP')
+      spec.clusterIP = formatIpv4(value)
+      spec.clusterIPs = [spec.clusterIP]
+      return
     }
-    const held = value
-    taken.push(() => ips.release(held, owner))
-    spec.clusterIP = formatIpv4(value)
-    spec.clusterIPs = [spec.clusterIP]
+    const value = parseIpv4(asked)
+    const list = spec.clusterIPs?.length ? spec.clusterIPs : [asked]
+    const refuse = (why: string): void => void errors.push(invalid('spec.clusterIPs', list, why))
+    if (list.length > 1) refuse('may specify no more than one IP for each IP family')
+    if (value === undefined || (!ips.contains(value) && !before.ips.has(value))) {
+      const valid = `The range of valid IPs is ${options.serviceCidr}`
+      refuse(`failed to allocate IP ${asked}: the provided IP (${asked}) is not in the valid range. ${valid}`)
+      // What it has already, it keeps, even if it should not have got it.
+    } else if (!reservation.take(ips, value) && !before.ips.has(value)) {
+      refuse(`failed to allocate IP ${asked}: provided IP is already allocated`)
+    }
+    spec.clusterIP = asked
+    spec.clusterIPs = [...list]
   }
 
   const takePort = (
     asked: number | undefined,
     path: string,
-    owner: string,
-    taken: (() => void)[],
+    before: Claim,
+    reservation: Reservation,
     errors: FieldError[],
-  ): number | undefined => {
-    if (asked !== undefined && asked !== 0) {
-      if (!ports.contains(asked))
-        errors.push(
-          invalid(
-            path,
-            asked,
-            `provided port is not in the valid range. The range of valid ports is ${nodePorts.first}-${nodePorts.last}`,
-          ),
-        )
-      else if (ports.ownerOf(asked) === owner) return asked
-      else if (ports.take(asked, owner)) taken.push(() => ports.release(asked, owner))
-      else errors.push(invalid(path, asked, 'provided port is already allocated'))
-      return asked
+  ): number => {
+    if (asked === undefined || asked === 0) {
+      const value = reservation.takeAny(ports)
+      if (value === undefined) throw full('a nodePort')
+      return value
     }
-    const value = ports.takeAny(owner)
-    if (value === undefined) throw new StatusError('InternalError', 'failed to allocate a nodePort: range is full')
-    taken.push(() => ports.release(value, owner))
-    return value
+    const kept = before.ports.has(asked)
+    if (!ports.contains(asked) && !kept) {
+      const valid = `The range of valid ports is ${nodePorts.first}-${nodePorts.last}`
+      errors.push(invalid(path, asked, `provided port is not in the valid range. ${valid}`))
+    } else if (!reservation.take(ports, asked) && !kept) {
+      errors.push(invalid(path, asked, 'provided port is already allocated'))
+    }
+    return asked
   }
 
-  const takePorts = (
-    service: Draft<Service>,
-    previous: Service | undefined,
-    owner: string,
-    taken: (() => void)[],
-    errors: FieldError[],
-  ): void => {
+  const takePorts = (service: Draft<Service>, before: Claim, reservation: Reservation, errors: FieldError[]): void => {
     const spec = service.spec!
-    const before = new Map(
-      (previous?.spec?.ports ?? []).map((port) => [`${port.protocol}/${port.port}`, port.nodePort]),
-    )
     const list = (spec.ports ?? []) as Draft<ServicePort>[]
+    const allocates = spec.type === 'NodePort' || spec.allocateLoadBalancerNodePorts !== false
+    // Requested numbers first, lest another port be given one of them.
     for (const [i, port] of list.entries()) {
-      if (!usesNodePorts(service) && !port.nodePort) continue
+      if (port.nodePort) takePort(port.nodePort, `spec.ports[${i}].nodePort`, before, reservation, errors)
+    }
+    for (const [i, port] of list.entries()) {
+      if (port.nodePort || !allocates) continue
       // One number may serve TCP and UDP of the same Service, as with a DNS server.
       const twin = list.find(
         (other) => other !== port && other.port === port.port && other.protocol !== port.protocol && other.nodePort,
       )
-      const asked = port.nodePort || before.get(`${port.protocol}/${port.port}`) || twin?.nodePort
-      port.nodePort = takePort(asked, `spec.ports[${i}].nodePort`, owner, taken, errors)
+      port.nodePort = takePort(twin?.nodePort, `spec.ports[${i}].nodePort`, before, reservation, errors)
     }
-    if (needsHealthCheckPort(service)) {
-      const asked = spec.healthCheckNodePort || previous?.spec?.healthCheckNodePort
-      spec.healthCheckNodePort = takePort(asked, 'spec.healthCheckNodePort', owner, taken, errors)
-    }
+    if (!needsHealthCheckPort(service)) return
+    const asked = spec.healthCheckNodePort
+    spec.healthCheckNodePort = takePort(asked, 'spec.healthCheckNodePort', before, reservation, errors)
   }
 
-  /** Gives back what `previous` held and `next` does not. */
-  const releaseUnused = (previous: Service, next: Service | undefined): void => {
-    const owner = ownerOf(previous)
-    const [old, now] = [claimOf(previous), next === undefined ? undefined : claimOf(next)]
-    if (old.ip !== undefined && old.ip !== now?.ip) ips.release(old.ip, owner)
-    for (const { port } of old.ports) if (!now?.ports.some((kept) => kept.port === port)) ports.release(port, owner)
+  const release = (claim: Claim, owner: string): void => {
+    for (const ip of claim.ips) ips.release(ip, owner)
+    for (const port of claim.ports) ports.release(port, owner)
   }
+
+  /** A Service that is only marked as being deleted has its addresses until its last finalizer goes. */
+  const releaseWhenGone = (previous: Service): AdmissionEffect => ({
+    settle(outcome, stored) {
+      if (outcome === 'committed' && stored === undefined) release(claimOf(previous), ownerOf(previous))
+    },
+  })
 
   return {
     name: 'ServiceAddresses',
     async admit(request): Promise<AdmissionEffect | undefined> {
-      const { definition, subresource, operation, dryRun } = request
-      if (definition.group !== '' || definition.resource !== 'services' || subresource !== '') return undefined
+      const { definition, subresource, operation } = request
+      if (definition.group !== '' || definition.resource !== 'services') return undefined
       const previous = request.previous as Service | undefined
       const service = request.object as Draft<Service> | undefined
-      if (operation === 'DELETE' || service === undefined) {
-        return {
-          settle: (outcome) =>
-            outcome === 'committed' && !dryRun && previous !== undefined && releaseUnused(previous, undefined),
-        }
+      if (operation === 'DELETE' || service === undefined || subresource !== '') {
+        return previous === undefined ? undefined : releaseWhenGone(previous)
       }
-      const owner = ownerOf(service)
-      const taken: (() => void)[] = []
+      const before = previous === undefined ? NOTHING : claimOf(previous)
+      const reservation = new Reservation(ownerOf(service))
       const errors: FieldError[] = []
-      const giveBack = (): void => {
-        for (const release of taken) release()
-      }
       try {
-        if (usesClusterIp(service)) {
-          if (previous !== undefined && usesClusterIp(previous) && !service.spec?.clusterIP) {
-            service.spec!.clusterIP = previous.spec!.clusterIP
-            service.spec!.clusterIPs = [...(previous.spec!.clusterIPs ?? [previous.spec!.clusterIP!])]
-          }
-          takeIp(service, owner, taken, errors)
-        } else if (service.spec?.clusterIP === 'None') service.spec.clusterIPs = ['None']
-        takePorts(service, previous, owner, taken, errors)
+        if (usesClusterIp(service)) takeIp(service, before, reservation, errors)
+        if (mayHaveNodePorts(service)) takePorts(service, before, reservation, errors)
         if (errors.length > 0) throw invalidError(SERVICE_KIND, service.metadata?.name ?? '', errors)
       } catch (error) {
-        giveBack()
+        reservation.giveBack()
         throw error
       }
       return {
-        settle(outcome) {
-          if (outcome === 'abandoned' || dryRun) giveBack()
-          else if (previous !== undefined) releaseUnused(previous, service as Service)
+        settle(outcome, stored) {
+          if (outcome === 'committed') release(before, reservation.owner)
+          if (outcome === 'abandoned' || stored === undefined) reservation.giveBack()
         },
       }
     },
 
     async repair(): Promise<readonly string[]> {
-      const services = await options.list()
       const used = new Map<string, string>()
       const doubled: string[] = []
       const claim = (pool: NumberPool, value: number, name: string, owner: string): void => {
         if (!pool.contains(value)) return
         const other = used.get(name)
-        if (other !== undefined && other !== owner) doubled.push(`${name} is claimed by ${other} and ${owner}`)
-        else if (!pool.take(value, owner)) {
-          pool.release(value, pool.ownerOf(value)!)
-          pool.take(value, owner)
+        if (other !== undefined) {
+          doubled.push(`${name} is claimed by ${other} and ${owner}`)
+          return
         }
-        used.set(name, other ?? owner)
+        used.set(name, owner)
+        if (pool.ownerOf(value) === owner) return
+        pool.forget(value)
+        pool.take(value, owner)
       }
-      for (const service of services) {
+      for (const service of [...(await options.list())].sort(byAge)) {
         const owner = ownerOf(service)
-        const { ip, ports: claimed } = claimOf(service)
-        if (ip !== undefined) claim(ips, ip, formatIpv4(ip), owner)
-        for (const { port } of claimed) claim(ports, port, `node port ${port}`, owner)
+        const claimed = claimOf(service)
+        for (const ip of claimed.ips) claim(ips, ip, formatIpv4(ip), owner)
+        for (const port of claimed.ports) claim(ports, port, `node port ${port}`, owner)
       }
       const unused = [
-        ...[...ips.held()].map(([value, owner]) => ({ pool: ips, value, owner, name: formatIpv4(value) })),
-        ...[...ports.held()].map(([value, owner]) => ({ pool: ports, value, owner, name: `node port ${value}` })),
+        ...[...ips.held()].map(([value, { owner }]) => ({ pool: ips, value, owner, name: formatIpv4(value) })),
+        ...[...ports.held()].map(([value, { owner }]) => ({ pool: ports, value, owner, name: `node port ${value}` })),
       ].filter(({ name }) => !used.has(name))
+      const before = suspects
+      suspects = new Set()
       for (const { pool, value, owner, name } of unused) {
-        if (suspects.delete(`${name} ${owner}`)) pool.release(value, owner)
+        if (before.has(`${name} ${owner}`)) pool.forget(value)
         else suspects.add(`${name} ${owner}`)
       }
-      for (const name of used.keys())
-        for (const suspect of suspects) if (suspect.startsWith(`${name} `)) suspects.delete(suspect)
       return doubled
     },
   }
+}
+
+/** As kube-apiserver words it: the request is right, only there is nothing left to give. */
+function full(what: string): StatusError {
+  return new StatusError('InternalError', `Internal error occurred: failed to allocate ${what}: range is full`)
 }

@@ -19,7 +19,8 @@ export interface AdmissionRequest {
 
 /** What a plugin did outside the object (addresses taken); settled once the write's fate is known. */
 export interface AdmissionEffect {
-  settle(outcome: 'committed' | 'abandoned'): void
+  /** `stored` is what a committed write has left: the object, or undefined when it is gone. */
+  settle(outcome: 'committed' | 'abandoned', stored?: KubeObject): void
 }
 
 /** Runs after defaulting and before validation; refuses by throwing a StatusError. */

@@ -144,7 +144,7 @@ export class Registry {
     } catch (error) {
       throw storeStatus(error)
     } finally {
-      for (const effect of effects) effect.settle(outcome)
+      for (const effect of effects) effect.settle(outcome, object)
     }
   }
 

@@ -26,7 +26,7 @@ export interface RunningController {
 
 export interface ControllerParts {
   readonly name: string
-  readonly context: ControllerContext
+  readonly context: Pick<ControllerContext, 'clock' | 'logger'>
   /** Copies that must be complete before the first key is worked on: nothing is decided on a half-filled cache. */
   readonly informers: readonly { readonly synced: Promise<void> }[]
   readonly workers: number

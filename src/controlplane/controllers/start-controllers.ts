@@ -22,7 +22,7 @@ export interface ControllerTimings {
   readonly nodeGraceMs?: Millis
   /** The same for a node that has never posted its status: 60 s. */
   readonly nodeStartupGraceMs?: Millis
-  /** How often all nodes are looked at: 5 s. */
+  /** How often a pause of this process itself is looked for, and a lost node asks for its turn: 5 s. */
   readonly nodePeriodMs?: Millis
   /** How long a node must be missing before its pods are removed: 40 s. */
   readonly orphanQuarantineMs?: Millis

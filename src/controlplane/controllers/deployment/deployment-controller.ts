@@ -8,6 +8,7 @@ import type { Pod } from '../../../api/types/core-v1.gen.ts'
 import type { ReconcileResult } from '../../../client/run-workers.ts'
 import { applyClaims, planClaims } from '../claim.ts'
 import { type ControllerContext, type RunningController, runController } from '../controller-context.ts'
+import { isNamespaceTerminating } from '../namespace-terminating.ts'
 import { OwnWrites } from '../own-writes.ts'
 import { BY_CONTROLLER, controllerOf, ORPHANS, OWNER_INDEXES, typed } from '../owner-references.ts'
 import { sameValue } from '../same-value.ts'
@@ -56,7 +57,7 @@ export function startDeploymentController(context: ControllerContext): RunningCo
         await resolveCollision(deployment, replicaSet)
         throw new Error(`a ReplicaSet "${name}" exists already; planning again`)
       }
-      if (!isReason(error, 'Conflict') && error instanceof Error) {
+      if (!isReason(error, 'Conflict') && !isNamespaceTerminating(error) && error instanceof Error) {
         const message = `Failed to create new replica set "${name}": ${error.message}`
         events.event(typed(DEPLOYMENTS, deployment), 'Warning', 'ReplicaSetCreateError', message)
         const { status } = planDeployment(deployment, { ...observe(deployment), createFailure: message }, clock.now())
@@ -112,7 +113,8 @@ export function startDeploymentController(context: ControllerContext): RunningCo
       metadata?.uid ?? '',
       pods.byIndex(BY_CONTROLLER, metadata?.uid ?? ''),
     ]
-    return { replicaSets: owned, podsByReplicaSet: new Map(owned.map(podsOf)) }
+    const recreates = deployment.spec?.strategy?.type === 'Recreate'
+    return { replicaSets: owned, podsByReplicaSet: new Map(recreates ? owned.map(podsOf) : []) }
   }
 
   const reconcile = async (key: string): Promise<ReconcileResult | undefined> => {

@@ -1,4 +1,4 @@
-import { labelMatcherOf } from '../../../api/label-selector.ts'
+import { formatLabelSelector, labelMatcherOf } from '../../../api/label-selector.ts'
 import { objectKey, splitKey } from '../../../api/object.ts'
 import { DEPLOYMENTS, POD_DISRUPTION_BUDGETS, PODS, REPLICA_SETS } from '../../../api/resource-type.ts'
 import { isReason } from '../../../api/status-error.ts'
@@ -58,6 +58,10 @@ export function startDisruptionController(context: ControllerContext): RunningCo
     if (observed.pods.length === 0) events.event(about, 'Normal', 'NoPods', 'No matching pods found')
     const plan = planDisruption(budget, observed, clock.now())
     for (const { pod, why } of plan.actions) events.event(typed(PODS, pod), 'Warning', 'NotDeleted', why)
+    if (plan.unmanaged) {
+      const message = `Pods selected by this PodDisruptionBudget (selector: ${formatLabelSelector(budget.spec?.selector)}) were found to be unmanaged. As a result, the status of the PDB cannot be calculated correctly, which may result in undefined behavior. To account for these pods please set ".spec.minAvailable" field of the PDB to an integer value.`
+      events.event(about, 'Warning', 'UnmanagedPods', message)
+    }
     if (plan.failure !== undefined) {
       const message = `Failed to calculate the number of expected pods: ${plan.failure}`
       events.event(about, 'Warning', 'CalculateExpectedPodCountFailed', message)

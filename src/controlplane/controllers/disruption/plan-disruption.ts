@@ -23,7 +23,14 @@ export interface DisruptionPlan {
   readonly status: PodDisruptionBudgetStatus
   /** Why the budget cannot be worked out; then it allows no disruption. */
   readonly failure?: string
+  /** The budget counts on sizes, and some of its pods belong to nothing that has one. */
+  readonly unmanaged: boolean
   readonly recheckAt?: Millis
+}
+
+/** True when the budget is worked out from the sizes of what manages its pods, and not from the pods alone. */
+function countsOnScales({ spec }: PodDisruptionBudget): boolean {
+  return spec?.maxUnavailable !== undefined || typeof spec?.minAvailable === 'string'
 }
 
 /** The sum of the sizes of all that manage the selected pods. */
@@ -79,6 +86,8 @@ export function planDisruption(
     disrupted[name] = since
     pending.push(until)
   }
+  const unmanaged =
+    countsOnScales(budget) && observed.pods.some(({ metadata }) => !observed.ownerOf.has(metadata?.name ?? ''))
   const recheck = pending.length === 0 ? {} : { recheckAt: Math.min(...pending) }
   const generation = budget.metadata?.generation ?? 0
   const allowed = (value: boolean, reason: string, message: string): PodDisruptionBudgetStatus['conditions'] => {
@@ -103,11 +112,11 @@ export function planDisruption(
       observedGeneration: generation,
       conditions: allowed(disruptions > 0, disruptions > 0 ? 'SufficientPods' : 'InsufficientPods', ''),
     }
-    return { actions, status, ...recheck }
+    return { actions, status, unmanaged, ...recheck }
   } catch (error) {
     if (!(error instanceof Error)) throw error
     const conditions = allowed(false, 'SyncFailed', error.message)
     const status = { ...budget.status, disruptionsAllowed: 0, observedGeneration: generation, conditions }
-    return { actions, status, failure: error.message, ...recheck }
+    return { actions, status, unmanaged, failure: error.message, ...recheck }
   }
 }

@@ -171,6 +171,9 @@ export function diffSlices(
       actions.push({ kind: 'updateSlice', slice, why: 'its endpoints changed' })
     } else if (!sameValue(before?.metadata?.labels, template.labels)) {
       actions.push({ kind: 'updateSlice', slice, why: 'its labels changed' })
+    } else if (!sameValue(before?.metadata?.ownerReferences, template.ownerReferences)) {
+      // Of a Service that was deleted and made anew: else the garbage collector takes it with the old one.
+      actions.push({ kind: 'updateSlice', slice, why: 'it belongs to a new Service of that name' })
     }
   }
   for (const slice of gone) actions.push({ kind: 'deleteSlice', slice, why: 'none of its endpoints is left' })

@@ -1,6 +1,6 @@
 import { objectKey, splitKey } from '../../../api/object.ts'
 import { ENDPOINT_SLICES, NODES, PODS, SERVICES } from '../../../api/resource-type.ts'
-import type { Node, Service } from '../../../api/types/core-v1.gen.ts'
+import type { Node, Pod, Service } from '../../../api/types/core-v1.gen.ts'
 import type { EndpointSlice } from '../../../api/types/discovery-v1.gen.ts'
 import { type ControllerContext, type RunningController, runController } from '../controller-context.ts'
 import { OwnWrites } from '../own-writes.ts'
@@ -48,8 +48,15 @@ export function startEndpointSliceController(context: ControllerContext): Runnin
   })
   const written = new OwnWrites(slices)
 
-  const zonesOf = (): ReadonlyMap<string, string | undefined> =>
-    new Map(nodes.list().map((node) => [node.metadata?.name ?? '', zoneOf(node)]))
+  /** The zones of the nodes these pods are on, as far as there are such nodes. */
+  const zonesOf = (selected: readonly Pod[]): ReadonlyMap<string, string | undefined> => {
+    const zones = new Map<string, string | undefined>()
+    for (const { spec } of selected) {
+      const node = spec?.nodeName ? nodes.get(undefined, spec.nodeName) : undefined
+      if (node !== undefined) zones.set(node.metadata?.name ?? '', zoneOf(node))
+    }
+    return zones
+  }
 
   const reconcile = async (key: string): Promise<undefined> => {
     const { namespace, name } = splitKey(key)
@@ -57,10 +64,11 @@ export function startEndpointSliceController(context: ControllerContext): Runnin
     // The garbage collector takes the slices of a Service that is gone.
     if (service === undefined || service.spec?.type === 'ExternalName' || !hasSelector(service)) return undefined
     if (service.metadata?.deletionTimestamp !== undefined) return undefined
+    const selected = pods.list(namespace).filter((pod) => selects(service, pod))
     const plan = planEndpointSlices(service, {
-      pods: pods.list(namespace).filter((pod) => selects(service, pod)),
+      pods: selected,
       slices: written.overlay(slices.byIndex(BY_SERVICE, key), (slice) => serviceKeyOf(slice) === key),
-      zones: zonesOf(),
+      zones: zonesOf(selected),
     })
     try {
       await applySlices(client, written, plan.actions)

@@ -5,7 +5,7 @@ import { type ControllerContext, type RunningController, runController } from '.
 import { OwnWrites } from '../own-writes.ts'
 import { typed } from '../owner-references.ts'
 import { followPods } from './follow-pods.ts'
-import { planEndpoints } from './plan-endpoints.ts'
+import { ENDPOINTS_CONTROLLER, MANAGED_BY, planEndpoints } from './plan-endpoints.ts'
 import { hasSelector, selects } from './service-pods.ts'
 
 /** Keeps the Endpoints object of every Service with a selector equal to its pods, and removes it with the Service. */
@@ -17,8 +17,17 @@ export function startEndpointsController(context: ControllerContext): RunningCon
   const endpoints = context.informers.for(ENDPOINTS)
   const written = new OwnWrites(endpoints)
 
+  /** Services that were deleted. Endpoints that are there before their Service are somebody's who has yet to make it. */
+  const gone = new Set<string>()
+
   const removeOf = async (namespace: string | undefined, name: string): Promise<undefined> => {
-    if (written.get(namespace, name) === undefined) return
+    const left = written.get(namespace, name)
+    const key = `${namespace}/${name}`
+    const ours = left?.metadata?.labels?.[MANAGED_BY] === ENDPOINTS_CONTROLLER
+    if (left === undefined || !(gone.has(key) || ours)) {
+      gone.delete(key)
+      return
+    }
     try {
       // The cache alone is no proof that the Service is gone.
       await client.get(SERVICES, { namespace, name })
@@ -28,6 +37,7 @@ export function startEndpointsController(context: ControllerContext): RunningCon
         if (!isReason(failure, 'NotFound')) throw failure
       })
     }
+    gone.delete(key)
   }
 
   const reconcile = async (key: string): Promise<undefined> => {
@@ -66,7 +76,12 @@ export function startEndpointsController(context: ControllerContext): RunningCon
     workers: 8,
     reconcile,
     subscribe: (queue) => [
-      services.onChange((change) => queue.add(objectKey(change.object))),
+      services.onChange(({ type, object }) => {
+        const key = objectKey(object)
+        if (type === 'deleted') gone.add(key)
+        else gone.delete(key)
+        queue.add(key)
+      }),
       followPods(pods, services, (service) => queue.add(objectKey(service))),
       endpoints.onChange((change) => queue.add(objectKey(change.object))),
     ],

@@ -24,7 +24,7 @@ export interface ServiceObservation {
   readonly pods: readonly Pod[]
   /** Slices of this Service that this controller manages, its own writes included. */
   readonly slices: readonly EndpointSlice[]
-  /** Each node's zone, `undefined` for a node without one; pods on nodes that do not exist are no endpoints. */
+  /** The zone of each pod's node, `undefined` for one without; pods on nodes that do not exist are no endpoints. */
   readonly zones: ReadonlyMap<string, string | undefined>
 }
 

@@ -21,7 +21,8 @@ import {
 
 const CAPACITY = 1_000
 const OVER_CAPACITY = 'endpoints.kubernetes.io/over-capacity'
-const MANAGED_BY = 'endpoints.kubernetes.io/managed-by'
+export const MANAGED_BY = 'endpoints.kubernetes.io/managed-by'
+export const ENDPOINTS_CONTROLLER = 'endpoint-controller'
 
 export type EndpointsAction =
   | { readonly kind: 'createEndpoints'; readonly endpoints: Endpoints; readonly why: string }
@@ -115,7 +116,7 @@ function truncated(subsets: readonly Subset[]): {
 
 function labelsOf(service: Service): Readonly<Record<string, string>> {
   const { [HEADLESS_LABEL]: _, ...own } = service.metadata?.labels ?? {}
-  return { ...own, [MANAGED_BY]: 'endpoint-controller', ...(isHeadless(service) ? { [HEADLESS_LABEL]: '' } : {}) }
+  return { ...own, [MANAGED_BY]: ENDPOINTS_CONTROLLER, ...(isHeadless(service) ? { [HEADLESS_LABEL]: '' } : {}) }
 }
 
 /** What to write so that a Service's Endpoints show its pods as they are now. */

@@ -62,6 +62,13 @@ export function startGarbageCollector(context: ControllerContext): RunningContro
     await client.patch(type, { namespace, name }, patch, MERGE)
   }
 
+  const unblockOwners = async (object: KubeObject, type: ResourceType): Promise<KubeObject> => {
+    const { namespace, name = '', uid, resourceVersion, ownerReferences = [] } = object.metadata ?? {}
+    const unblocked = ownerReferences.map((owner) => ({ ...owner, blockOwnerDeletion: false }))
+    const patch = { metadata: { uid, resourceVersion, ownerReferences: unblocked } }
+    return client.patch(type, { namespace, name }, patch, MERGE)
+  }
+
   const orphan = async (owner: GraphNode, dependents: readonly GraphNode[]): Promise<void> => {
     for (const { type, namespace, name, uid } of dependents) {
       const object = await fetch(type, namespace, name)
@@ -69,35 +76,39 @@ export function startGarbageCollector(context: ControllerContext): RunningContro
     }
   }
 
+  /** Carries out one action; returns the object as it is afterwards. */
   const apply = async (
     item: GraphNode,
     object: KubeObject,
     action: CollectionAction,
     wake: (uid: string) => void,
-  ): Promise<void> => {
+  ): Promise<KubeObject> => {
     const { namespace, name, uid } = item
     const { resourceVersion } = object.metadata ?? {}
     switch (action.kind) {
+      case 'unblockOwners':
+        return unblockOwners(object, item.type)
       case 'delete': {
         // Bound to the version that was judged: an owner that came in the meantime saves it.
         const preconditions = resourceVersion === undefined ? { uid } : { uid, resourceVersion }
         await client.delete(item.type, { namespace, name }, { propagationPolicy: action.policy, preconditions })
-        return
+        return object
       }
       case 'dropOwners':
         await dropOwners(object, item.type, action.uids)
-        return
+        return object
       case 'removeFinalizer': {
         const kept = (object.metadata?.finalizers ?? []).filter((finalizer) => finalizer !== action.finalizer)
         const finalizers = kept.length === 0 ? null : kept
         await client.patch(item.type, { namespace, name }, { metadata: { uid, resourceVersion, finalizers } }, MERGE)
-        return
+        return object
       }
       case 'collectDependents':
         for (const dependent of action.dependents) if (!deletesDependents(dependent)) wake(dependent.uid)
-        return
+        return object
       case 'orphanDependents':
         await orphan(item, action.dependents)
+        return object
     }
   }
 
@@ -110,12 +121,13 @@ export function startGarbageCollector(context: ControllerContext): RunningContro
     // Gone, or another object by now: its own event tells the rest.
     if (object === undefined || object.metadata?.uid !== uid) return
     const item = graphNode(known.type, object)
+    let current = object
     const states = new Map<string, OwnerState>()
     if (!item.deleting) for (const owner of item.owners) states.set(owner.uid, await stateOf(item, owner))
     for (const action of planCollection(item, states, graph.dependentsOf(uid)).actions) {
       context.logger.debug({ kind: item.type.kind, key: item.name, action: action.kind, why: action.why }, 'collecting')
       try {
-        await apply(item, object, action, wake)
+        current = await apply(item, current, action, wake)
       } catch (error) {
         if (!isReason(error, 'NotFound')) throw error
       }

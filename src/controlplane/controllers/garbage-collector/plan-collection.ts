@@ -21,14 +21,18 @@ export type CollectionAction =
       readonly why: string
     }
   | { readonly kind: 'dropOwners'; readonly uids: readonly string[]; readonly why: string }
+  /** Its references no longer keep its owners waiting. */
+  | { readonly kind: 'unblockOwners'; readonly why: string }
   | { readonly kind: 'removeFinalizer'; readonly finalizer: string; readonly why: string }
   | { readonly kind: 'collectDependents'; readonly dependents: readonly GraphNode[]; readonly why: string }
   | { readonly kind: 'orphanDependents'; readonly dependents: readonly GraphNode[]; readonly why: string }
 
-/** Dependents whose owner may not go before them. */
+/** Dependents whose owner may not go before them. Nothing waits for itself. */
 function blocking(item: GraphNode, dependents: readonly GraphNode[]): readonly GraphNode[] {
-  return dependents.filter((dependent) =>
-    dependent.owners.some(({ uid, blockOwnerDeletion }) => uid === item.uid && blockOwnerDeletion === true),
+  return dependents.filter(
+    (dependent) =>
+      dependent.uid !== item.uid &&
+      dependent.owners.some(({ uid, blockOwnerDeletion }) => uid === item.uid && blockOwnerDeletion === true),
   )
 }
 
@@ -75,7 +79,15 @@ export function planCollection(
     return { actions: [{ kind: 'dropOwners', uids: removable, why: 'other owners remain' }] }
   }
   if (uidsIn('waiting').length > 0 && mine.length > 0) {
-    return { actions: [{ kind: 'delete', policy: 'Foreground', why: 'its owner waits for it and its dependents' }] }
+    const remove: CollectionAction = {
+      kind: 'delete',
+      policy: 'Foreground',
+      why: 'its owner waits for it and its dependents',
+    }
+    // Its owner may be among those that wait for their own dependents: in a circle all would wait for ever.
+    const circular = mine.some(deletesDependents) && item.owners.some(({ blockOwnerDeletion }) => blockOwnerDeletion)
+    if (!circular) return { actions: [remove] }
+    return { actions: [{ kind: 'unblockOwners', why: 'it may wait for its owner in a circle' }, remove] }
   }
   return { actions: [{ kind: 'delete', policy: policyOf(item), why: 'none of its owners is left' }] }
 }

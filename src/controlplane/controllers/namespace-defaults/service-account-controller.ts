@@ -1,7 +1,8 @@
 import { NAMESPACES, SERVICE_ACCOUNTS } from '../../../api/resource-type.ts'
-import { isReason, StatusError } from '../../../api/status-error.ts'
+import { isReason } from '../../../api/status-error.ts'
 import type { Namespace } from '../../../api/types/core-v1.gen.ts'
 import { type ControllerContext, type RunningController, runController } from '../controller-context.ts'
+import { isNamespaceTerminating } from '../namespace-terminating.ts'
 
 /** True for a namespace that still takes new objects. */
 export function isActive(namespace: Namespace | undefined): boolean {
@@ -10,9 +11,7 @@ export function isActive(namespace: Namespace | undefined): boolean {
 
 /** Swallows what a namespace answers that has gone, or is going, in the meantime. */
 export function unlessLeaving(error: unknown): void {
-  if (isReason(error, 'NotFound') || isReason(error, 'AlreadyExists')) return
-  const causes = error instanceof StatusError ? (error.details?.causes ?? []) : []
-  if (!causes.some(({ reason }) => reason === 'NamespaceTerminating')) throw error
+  if (!isReason(error, 'NotFound') && !isReason(error, 'AlreadyExists') && !isNamespaceTerminating(error)) throw error
 }
 
 /** Gives every namespace its ServiceAccount `default`, again when it is deleted. */

@@ -9,15 +9,17 @@ import { OwnWrites } from '../own-writes.ts'
 import { typed } from '../owner-references.ts'
 import { sameValue } from '../same-value.ts'
 import { isoSeconds } from '../timestamp.ts'
-import { lacksEvictionTaint, readinessTaint, UNREACHABLE, wantedTaints } from './node-taints.ts'
-import { type HealthConfig, type NodeHealth, planNodeHealth } from './plan-node-health.ts'
-import { type EvictionRates, evictionRates, zoneOf } from './zone-state.ts'
+import { EvictionTurns } from './eviction-turns.ts'
+import { NodeCensus } from './node-census.ts'
+import { type Eviction, lacksEvictionTaint, readinessTaint, UNREACHABLE, wantedTaints } from './node-taints.ts'
+import { type HealthConfig, type NodeHealth, noteSigns, planNodeHealth } from './plan-node-health.ts'
+import { type EvictionRates, evictionRate, zoneOf } from './zone-state.ts'
 
 export const PODS_ON_NODE = 'controllers/pods-on-node'
 const LEASE_NAMESPACE = 'kube-node-lease'
 
 export interface NodeLifecycleConfig extends HealthConfig {
-  /** How often all nodes are looked at, beside the looks that their changes cause. */
+  /** How often this process makes sure that it has not stood still itself, and a node asks again for its turn. */
   readonly periodMs: number
   readonly rates: EvictionRates
 }
@@ -37,43 +39,41 @@ export function startNodeLifecycleController(
   const written = new OwnWrites(nodes)
   const healths = new Map<string, NodeHealth>()
   const wasReady = new Map<string, boolean>()
-  /** Nodes whose pods may be evicted: they have got their turn. */
-  const evictable = new Set<string>()
-  const tokens = new Map<string, { left: number; at: number }>()
+  const census = new NodeCensus()
+  const turns = new EvictionTurns()
   let allLost = false
   let lastLook = clock.monotonic()
+  let lookAtAll = (): void => undefined
 
   const tellNode = (node: Node, type: 'Normal' | 'Warning', reason: string, message: string): void =>
     events.event(typed(NODES, node), type, reason, message)
 
-  /** One token a node, refilled at the zone's rate, at most one kept. */
-  const takeToken = (zone: string, rate: number): boolean => {
-    const now = clock.monotonic()
-    const bucket = tokens.get(zone) ?? { left: 1, at: now }
-    const left = Math.min(1, bucket.left + ((now - bucket.at) / 1000) * rate)
-    const taken = rate > 0 && left >= 1
-    tokens.set(zone, { left: taken ? left - 1 : left, at: now })
-    return taken
+  const count = (node: Node): void =>
+    census.set(node.metadata?.name ?? '', zoneOf(node), isConditionTrue(node.status?.conditions, 'Ready'))
+
+  const forgiveAll = (): void => {
+    for (const [name, health] of healths) healths.set(name, { ...health, aliveAt: clock.monotonic() })
   }
 
-  const grantEvictions = (): void => {
-    const all = nodes.list().map((node) => written.get(undefined, node.metadata?.name ?? '') ?? node)
-    const zones = Map.groupBy(all, zoneOf)
-    const rates = evictionRates(zones, config.rates)
-    const lost = all.length > 0 && all.every(({ status }) => !isConditionTrue(status?.conditions, 'Ready'))
-    if (allLost && !lost) {
-      // The first nodes are back: the others get a whole grace period to follow before they count as lost.
-      for (const [name, health] of healths) healths.set(name, { ...health, aliveAt: clock.monotonic() })
+  /** When all nodes are lost at once, it is more likely the control plane that is: nobody is evicted then. */
+  const noteLoss = (): void => {
+    if (census.allLost === allLost) return
+    allLost = census.allLost
+    if (allLost) turns.withdrawAll()
+    // The first nodes are back: the others get a whole grace period to follow before they count as lost.
+    else forgiveAll()
+    lookAtAll()
+  }
+
+  /** What becomes of the taints that evict this node's pods. */
+  const evictionOf = (node: Node): Eviction => {
+    const name = node.metadata?.name ?? ''
+    if (readinessTaint(node) === undefined) turns.withdraw(name)
+    else if (!allLost && lacksEvictionTaint(node)) {
+      const zone = zoneOf(node)
+      turns.ask(name, zone, evictionRate(census.zone(zone), allLost, config.rates), clock.monotonic())
     }
-    allLost = lost
-    if (lost) evictable.clear()
-    for (const node of [...all].sort((a, b) => ((a.metadata?.name ?? '') < (b.metadata?.name ?? '') ? -1 : 1))) {
-      const name = node.metadata?.name ?? ''
-      if (readinessTaint(node) === undefined) evictable.delete(name)
-      else if (!evictable.has(name) && lacksEvictionTaint(node)) {
-        if (takeToken(zoneOf(node), rates.get(zoneOf(node)) ?? 0)) evictable.add(name)
-      }
-    }
+    return allLost ? 'lift' : turns.has(name) ? 'put' : 'keep'
   }
 
   /** Takes a lost node's pods out of Services by marking them not ready, since nobody there can. */
@@ -103,9 +103,7 @@ export function startNodeLifecycleController(
   /** After a pause of this process itself nothing can be said of the nodes: each gets its whole grace period again. */
   const forgiveOwnPause = (): void => {
     const now = clock.monotonic()
-    if (now - lastLook > 2 * config.periodMs) {
-      for (const [name, health] of healths) healths.set(name, { ...health, aliveAt: now })
-    }
+    if (now - lastLook > 2 * config.periodMs) forgiveAll()
     lastLook = now
   }
 
@@ -139,16 +137,17 @@ export function startNodeLifecycleController(
     forgiveOwnPause()
     if (known === undefined) return undefined
     const { node, recheckAt } = await checkHealth(known)
+    count(node)
+    noteLoss()
     await noteReadiness(node)
-    grantEvictions()
-    const taints = wantedTaints(node, evictable.has(name), clock.now())
+    const taints = wantedTaints(node, evictionOf(node), clock.now())
     if (!sameValue(taints, node.spec?.taints ?? [])) {
       const { uid, resourceVersion } = node.metadata ?? {}
       const patch = { metadata: { uid, resourceVersion }, spec: { taints: taints.length === 0 ? null : taints } }
       written.record(await client.patch(NODES, { name }, patch, { type: 'application/merge-patch+json' }))
     }
     const dueMs = recheckAt - clock.monotonic()
-    const waitsForTurn = readinessTaint(node) !== undefined && !evictable.has(name) && lacksEvictionTaint(node)
+    const waitsForTurn = readinessTaint(node) !== undefined && !turns.has(name) && lacksEvictionTaint(node)
     return { requeueAfterMs: Math.max(1, waitsForTurn ? Math.min(dueMs, config.periodMs) : dueMs) }
   }
 
@@ -160,23 +159,39 @@ export function startNodeLifecycleController(
     workers: 1,
     reconcile,
     subscribe(queue) {
+      lookAtAll = () => {
+        for (const node of nodes.list()) queue.add(node.metadata?.name ?? '')
+      }
       const tick = (): void => {
         forgiveOwnPause()
-        for (const node of nodes.list()) queue.add(node.metadata?.name ?? '')
         timer = clock.setTimer(config.periodMs, tick)
       }
       timer = clock.setTimer(config.periodMs, tick)
+      for (const node of nodes.list()) count(node)
       return [
         () => timer?.cancel(),
         nodes.onChange(({ type, object: node }) => {
           const name = node.metadata?.name ?? ''
-          if (type === 'added') {
-            tellNode(node, 'Normal', 'RegisteredNode', `Node ${name} event: Registered Node ${name} in Controller`)
-          } else if (type === 'deleted') {
+          if (type === 'deleted') {
             tellNode(node, 'Normal', 'RemovingNode', `Node ${name} event: Removing Node ${name} from Controller`)
-            for (const memory of [healths, wasReady, evictable]) memory.delete(name)
+            census.delete(name)
+            turns.withdraw(name)
+            for (const memory of [healths, wasReady]) memory.delete(name)
+            noteLoss()
+          } else {
+            if (type === 'added') {
+              tellNode(node, 'Normal', 'RegisteredNode', `Node ${name} event: Registered Node ${name} in Controller`)
+            }
+            count(node)
           }
           queue.add(name)
+        }),
+        // Signs of life are timed when they come; a node is only looked at when it changes or its time is up.
+        leases.onChange(({ type, object: lease }) => {
+          const { namespace, name = '' } = lease.metadata ?? {}
+          if (type === 'deleted' || namespace !== LEASE_NAMESPACE) return
+          const node = nodes.get(undefined, name)
+          if (node !== undefined) healths.set(name, noteSigns(node, lease, healths.get(name), clock.monotonic()))
         }),
         pods.onChange(({ type, object: pod }) => {
           const nodeName = pod.spec?.nodeName

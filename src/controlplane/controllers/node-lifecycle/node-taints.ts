@@ -39,27 +39,27 @@ function noScheduleKeys(node: Node): readonly string[] {
   ]
 }
 
+/** What is to become of the taints that evict: put on now, kept if they are there, or lifted. */
+export type Eviction = 'put' | 'keep' | 'lift'
+
 /**
- * The taints a node should have. NoSchedule ones follow its conditions at once. NoExecute ones, which evict, are taken
- * away and exchanged at once too, but only put on when `mayEvict` says so. Taints of others stay.
+ * The taints a node should have. NoSchedule ones follow its conditions at once. NoExecute ones, which evict, follow its
+ * readiness, but whether they are put on `eviction` says. Taints of others stay.
  */
-export function wantedTaints(node: Node, mayEvict: boolean, now: Millis): readonly Taint[] {
+export function wantedTaints(node: Node, eviction: Eviction, now: Millis): readonly Taint[] {
   const current = node.spec?.taints ?? []
   const timeAdded = isoSeconds(now)
   const taint = (key: string, effect: string): Taint =>
-    current.find((known) => known.key === key && known.effect === effect) ??
-    (effect === 'NoExecute' || key === UNSCHEDULABLE ? { key, effect, timeAdded } : { key, effect })
+    current.find((known) => known.key === key && known.effect === effect) ?? { key, effect, timeAdded }
+  const evicts = ({ key, effect }: Taint): boolean =>
+    effect === 'NoExecute' && (key === NOT_READY || key === UNREACHABLE)
   const schedule = noScheduleKeys(node).map((key) => taint(key, 'NoSchedule'))
   const readiness = readinessTaint(node)
-  const evicting = current.some(
-    ({ key, effect }) => effect === 'NoExecute' && (key === NOT_READY || key === UNREACHABLE),
-  )
-  const execute = readiness !== undefined && (mayEvict || evicting) ? [taint(readiness, 'NoExecute')] : []
+  const evicting = eviction === 'put' || (eviction === 'keep' && current.some(evicts))
+  const execute = readiness !== undefined && evicting ? [taint(readiness, 'NoExecute')] : []
   const wanted = [...schedule, ...execute]
-  const ours = ({ key, effect }: Taint): boolean =>
-    effect === 'NoSchedule'
-      ? NO_SCHEDULE_KEYS.has(key)
-      : effect === 'NoExecute' && (key === NOT_READY || key === UNREACHABLE)
+  const ours = (known: Taint): boolean =>
+    known.effect === 'NoSchedule' ? NO_SCHEDULE_KEYS.has(known.key) : evicts(known)
   const kept = current.filter((known) => !ours(known) || wanted.includes(known))
   return [...kept, ...wanted.filter((known) => !kept.includes(known))]
 }

@@ -40,6 +40,17 @@ function signsOf(node: Node, lease: Lease | undefined): string {
   return [lease?.spec?.renewTime, lease?.metadata?.uid, ...heartbeats.sort()].join(',')
 }
 
+/** Notes a node's signs of life: what is remembered moves on only when they have changed. `now` is monotonic. */
+export function noteSigns(
+  node: Node,
+  lease: Lease | undefined,
+  previous: NodeHealth | undefined,
+  now: Millis,
+): NodeHealth {
+  const signs = signsOf(node, lease)
+  return previous?.signs === signs ? previous : { signs, aliveAt: now }
+}
+
 function unknownConditions(node: Node, now: Millis): readonly NodeCondition[] {
   const at = isoSeconds(now)
   const current = node.status?.conditions ?? []
@@ -72,8 +83,7 @@ export function planNodeHealth(
   config: HealthConfig,
   time: { readonly now: Millis; readonly monotonic: Millis },
 ): HealthPlan {
-  const signs = signsOf(node, lease)
-  const health = previous?.signs === signs ? previous : { signs, aliveAt: time.monotonic }
+  const health = noteSigns(node, lease, previous, time.monotonic)
   const posted = findCondition(node.status?.conditions, 'Ready') !== undefined
   const silentAt = health.aliveAt + (posted ? config.graceMs : config.startupGraceMs)
   if (time.monotonic < silentAt) return { health, recheckAt: silentAt }
@@ -81,5 +91,5 @@ export function planNodeHealth(
   const conditions = unknownConditions(node, time.now)
   const same = conditions.every((condition) => findCondition(node.status?.conditions, condition.type) === condition)
   if (same) return { health, recheckAt }
-  return { health: { ...health }, conditions, why: 'Kubelet stopped posting node status.', recheckAt }
+  return { health, conditions, why: 'Kubelet stopped posting node status.', recheckAt }
 }

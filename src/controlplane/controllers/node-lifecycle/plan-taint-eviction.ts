@@ -11,18 +11,17 @@ export function tolerates(toleration: Toleration, taint: Taint): boolean {
 }
 
 /**
- * How long a pod may stay on a node with these taints, in seconds: 0 when one is not tolerated, undefined for ever. Of
- * several limited tolerations the shortest counts.
+ * How long a pod may stay on a node with these taints, in seconds: 0 when one is not tolerated, undefined for ever. For
+ * each taint the pod's first toleration that covers it counts, and of these the shortest.
  */
 export function stayLimitSeconds(pod: Pod, taints: readonly Taint[]): number | undefined {
   let limit: number | undefined
   for (const taint of taints.filter(({ effect }) => effect === 'NoExecute')) {
-    const matching = (pod.spec?.tolerations ?? []).filter((toleration) => tolerates(toleration, taint))
-    if (matching.length === 0) return 0
-    for (const { tolerationSeconds } of matching) {
-      if (tolerationSeconds === undefined) continue
-      limit = Math.min(limit ?? Number.POSITIVE_INFINITY, Math.max(0, tolerationSeconds))
-    }
+    const toleration = pod.spec?.tolerations?.find((candidate) => tolerates(candidate, taint))
+    if (toleration === undefined) return 0
+    const { tolerationSeconds } = toleration
+    if (tolerationSeconds === undefined) continue
+    limit = Math.min(limit ?? Number.POSITIVE_INFINITY, Math.max(0, tolerationSeconds))
   }
   return limit
 }

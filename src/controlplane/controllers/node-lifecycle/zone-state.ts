@@ -1,5 +1,5 @@
-import { isConditionTrue } from '../../../api/conditions.ts'
 import type { Node } from '../../../api/types/core-v1.gen.ts'
+import type { ZoneCount } from './node-census.ts'
 
 export type ZoneState = 'Normal' | 'PartialDisruption' | 'FullDisruption'
 
@@ -20,28 +20,18 @@ export function zoneOf({ metadata }: Node): string {
 }
 
 /** Whether a zone's nodes are lost one by one, in numbers, or all together, which is more likely our own blindness. */
-export function zoneState(nodes: readonly Node[]): ZoneState {
-  const ready = nodes.filter(({ status }) => isConditionTrue(status?.conditions, 'Ready')).length
-  const lost = nodes.length - ready
+export function zoneState({ nodes, ready }: ZoneCount): ZoneState {
+  const lost = nodes - ready
   if (ready === 0 && lost > 0) return 'FullDisruption'
-  return lost > 2 && lost / nodes.length >= UNHEALTHY_SHARE ? 'PartialDisruption' : 'Normal'
+  return lost > 2 && lost / nodes >= UNHEALTHY_SHARE ? 'PartialDisruption' : 'Normal'
 }
 
 /**
- * How many nodes of each zone may lose their pods per second: none anywhere when every zone is lost entirely, for then
- * it is the control plane that is cut off; few or none in a zone that is partly lost.
+ * How many nodes of a zone may lose their pods per second: none when every zone is lost entirely, for then it is the
+ * control plane that is cut off; few or none in a zone that is partly lost.
  */
-export function evictionRates(
-  zones: ReadonlyMap<string, readonly Node[]>,
-  rates: EvictionRates,
-): ReadonlyMap<string, number> {
-  const states = new Map([...zones].map(([zone, nodes]) => [zone, zoneState(nodes)]))
-  const allLost = [...states.values()].every((state) => state === 'FullDisruption')
-  return new Map(
-    [...zones].map(([zone, nodes]) => {
-      if (allLost) return [zone, 0]
-      const partly = states.get(zone) === 'PartialDisruption'
-      return [zone, !partly ? rates.normal : nodes.length > LARGE_ZONE ? rates.reduced : 0]
-    }),
-  )
+export function evictionRate(zone: ZoneCount, allLost: boolean, rates: EvictionRates): number {
+  if (allLost) return 0
+  if (zoneState(zone) !== 'PartialDisruption') return rates.normal
+  return zone.nodes > LARGE_ZONE ? rates.reduced : 0
 }

@@ -12,7 +12,11 @@ export interface PodGcConfig {
 export type PodGcAction =
   /** To be deleted once a look at the server confirms that the node is gone. */
   | { readonly kind: 'deleteOrphan'; readonly pod: Pod; readonly nodeName: string; readonly why: string }
-  | { readonly kind: 'deleteTerminated' | 'deleteUnscheduled'; readonly pod: Pod; readonly why: string }
+  | {
+      readonly kind: 'deleteTerminated' | 'deleteUnscheduled' | 'deleteTerminating'
+      readonly pod: Pod
+      readonly why: string
+    }
 
 export interface PodGcPlan {
   readonly actions: readonly PodGcAction[]
@@ -26,38 +30,49 @@ function byCreation(a: Pod, b: Pod): number {
   return (a.metadata?.uid ?? '') < (b.metadata?.uid ?? '') ? -1 : 1
 }
 
+/** What pod cleanup asks of a node. */
+export interface GcNode {
+  /** Somebody says that it is down for good (taint `node.kubernetes.io/out-of-service`), and it is not ready. */
+  readonly outOfService: boolean
+}
+
 /**
- * Pods that nobody will end: on nodes that are gone, being deleted before they had a node, or long ended and too many.
- * A node missing from the copy is only a suspicion; whoever carries the plan out asks the server first.
+ * Pods that nobody will end: on nodes that are gone or out of service, being deleted before they had a node, or long
+ * ended and too many. A node missing from the copy is only a suspicion; whoever carries the plan out asks the server
+ * first. One pass over the pods; only those to be removed are sorted.
  */
 export function planPodGc(
   pods: readonly Pod[],
-  nodeNames: ReadonlySet<string>,
+  nodes: ReadonlyMap<string, GcNode>,
   missingBefore: ReadonlyMap<string, Millis>,
   config: PodGcConfig,
   now: Millis,
 ): PodGcPlan {
-  const actions: PodGcAction[] = []
-  const terminated = pods.filter((pod) => isPodTerminal(pod) && pod.metadata?.deletionTimestamp === undefined)
-  const surplus = [...terminated].sort(byCreation).slice(0, Math.max(0, terminated.length - config.terminatedMax))
-  for (const pod of surplus) {
-    const why = `${terminated.length} ended pods are kept, at most ${config.terminatedMax} should be`
-    actions.push({ kind: 'deleteTerminated', pod, why })
-  }
+  const terminated: Pod[] = []
+  const lost: PodGcAction[] = []
   const missingSince = new Map<string, Millis>()
-  for (const pod of [...pods].sort(byCreation)) {
+  for (const pod of pods) {
+    const leaving = pod.metadata?.deletionTimestamp !== undefined
+    if (!leaving && isPodTerminal(pod)) terminated.push(pod)
     const nodeName = pod.spec?.nodeName ?? ''
     if (nodeName === '') {
-      if (pod.metadata?.deletionTimestamp !== undefined) {
-        actions.push({ kind: 'deleteUnscheduled', pod, why: 'it is being deleted and never had a node' })
-      }
+      if (leaving) lost.push({ kind: 'deleteUnscheduled', pod, why: 'it is being deleted and never had a node' })
       continue
     }
-    if (nodeNames.has(nodeName)) continue
+    const node = nodes.get(nodeName)
+    if (node !== undefined) {
+      if (leaving && node.outOfService) lost.push({ kind: 'deleteTerminating', pod, why: 'its node is out of service' })
+      continue
+    }
     const since = missingBefore.get(nodeName) ?? now
     missingSince.set(nodeName, since)
-    if (now - since < config.quarantineMs || surplus.includes(pod)) continue
-    actions.push({ kind: 'deleteOrphan', pod, nodeName, why: 'PodGC: node no longer exists' })
+    if (now - since < config.quarantineMs) continue
+    lost.push({ kind: 'deleteOrphan', pod, nodeName, why: 'PodGC: node no longer exists' })
   }
-  return { actions, missingSince }
+  const surplus = Math.max(0, terminated.length - config.terminatedMax)
+  const why = `${terminated.length} ended pods are kept, at most ${config.terminatedMax} should be`
+  const oldest = new Set(surplus === 0 ? [] : terminated.sort(byCreation).slice(0, surplus))
+  const ended = [...oldest].map((pod): PodGcAction => ({ kind: 'deleteTerminated', pod, why }))
+  const others = lost.filter(({ pod }) => !oldest.has(pod)).sort((a, b) => byCreation(a.pod, b.pod))
+  return { actions: [...ended, ...others], missingSince }
 }

@@ -1,12 +1,19 @@
+import { isConditionTrue } from '../../../api/conditions.ts'
 import { isPodTerminal } from '../../../api/pod-readiness.ts'
 import { NODES, PODS } from '../../../api/resource-type.ts'
 import { isReason } from '../../../api/status-error.ts'
+import type { Node } from '../../../api/types/core-v1.gen.ts'
 import type { Millis, Timer } from '../../../base/clock.ts'
 import { type ControllerContext, type RunningController, runController } from '../controller-context.ts'
 import { markDisrupted } from '../mark-disrupted.ts'
 import { type PodGcAction, type PodGcConfig, planPodGc } from './plan-pod-gc.ts'
 
 const PASS = 'pass'
+const OUT_OF_SERVICE = 'node.kubernetes.io/out-of-service'
+
+function outOfService({ spec, status }: Node): boolean {
+  return !isConditionTrue(status?.conditions, 'Ready') && (spec?.taints ?? []).some(({ key }) => key === OUT_OF_SERVICE)
+}
 
 /** Removes pods that nobody else will, every `periodMs`. */
 export function startPodGcController(
@@ -42,8 +49,8 @@ export function startPodGcController(
   }
 
   const reconcile = async (): Promise<undefined> => {
-    const names = new Set(nodes.list().map(({ metadata }) => metadata?.name ?? ''))
-    const plan = planPodGc(pods.list(), names, missing, config, clock.monotonic())
+    const known = new Map(nodes.list().map((node) => [node.metadata?.name ?? '', { outOfService: outOfService(node) }]))
+    const plan = planPodGc(pods.list(), known, missing, config, clock.monotonic())
     missing = plan.missingSince
     const gone = new Map<string, boolean>()
     for (const action of plan.actions) {

@@ -1,5 +1,5 @@
 import { isPodReady, podReadyCondition } from '../../../api/pod-readiness.ts'
-import type { Pod } from '../../../api/types/core-v1.gen.ts'
+import type { ContainerStatus, Pod } from '../../../api/types/core-v1.gen.ts'
 import type { Millis } from '../../../base/clock.ts'
 
 const PHASE_RANK: Readonly<Record<string, number>> = { Pending: 0, Unknown: 1, Running: 2 }
@@ -19,8 +19,17 @@ function ageBucket(sinceMs: Millis, now: Millis): number {
   return age <= 0 ? -1 : Math.floor(Math.log2(age * 1e6))
 }
 
-function restarts(pod: Pod): number {
-  return Math.max(0, ...(pod.status?.containerStatuses ?? []).map((status) => status.restartCount))
+/** Of the container that restarted most, and of the sidecar that did. */
+function restartsOf({ spec, status }: Pod): { readonly containers: number; readonly sidecars: number } {
+  const sidecars = new Set(
+    (spec?.initContainers ?? []).filter(({ restartPolicy }) => restartPolicy === 'Always').map(({ name }) => name),
+  )
+  const most = (statuses: readonly ContainerStatus[] = []): number =>
+    Math.max(0, ...statuses.map(({ restartCount }) => restartCount))
+  return {
+    containers: most(status?.containerStatuses),
+    sidecars: most(status?.initContainerStatuses?.filter(({ name }) => sidecars.has(name))),
+  }
 }
 
 interface Ranked {
@@ -31,7 +40,7 @@ interface Ranked {
   readonly cost: number
   readonly onSameNode: number
   readonly readySince: Millis | undefined
-  readonly restarts: number
+  readonly restarts: { readonly containers: number; readonly sidecars: number }
   readonly created: Millis | undefined
   readonly uid: string
 }
@@ -51,15 +60,18 @@ function compare(a: Ranked, b: Ranked, now: Millis): number {
   const bothReady = a.ready === 1 && b.ready === 1
   const byReadiness = bothReady ? newerFirst(a.readySince, b.readySince, now) : 0
   if (byReadiness !== 0) return byReadiness
-  const last = b.restarts - a.restarts || newerFirst(a.created, b.created, now)
+  const last =
+    b.restarts.containers - a.restarts.containers ||
+    b.restarts.sidecars - a.restarts.sidecars ||
+    newerFirst(a.created, b.created, now)
   if (last !== 0) return last
   return a.uid < b.uid ? -1 : a.uid > b.uid ? 1 : 0
 }
 
 /**
  * The pods in the order in which a scale-down takes them: unassigned < assigned, pending < unknown < running, not ready
- * < ready, cheaper < dearer, doubled up on a node < spread, ready for a shorter < longer time, more < fewer restarts,
- * newer < older. `related` are the active pods of all ReplicaSets of the same owner, which the spread looks at.
+ * < ready, cheaper < dearer, doubled up on a node < spread, ready for a shorter < longer time, more < fewer restarts (of
+ * containers, then of sidecars), newer < older. `related` are the active pods of all ReplicaSets of the same owner, which the spread looks at.
  */
 export function inDeletionOrder(pods: readonly Pod[], related: readonly Pod[], now: Millis): readonly Pod[] {
   const perNode = new Map<string, number>()
@@ -77,7 +89,7 @@ export function inDeletionOrder(pods: readonly Pod[], related: readonly Pod[], n
       cost: deletionCost(pod),
       onSameNode: perNode.get(nodeName) ?? 0,
       readySince: parse(podReadyCondition(pod)?.lastTransitionTime),
-      restarts: restarts(pod),
+      restarts: restartsOf(pod),
       created: parse(pod.metadata?.creationTimestamp),
       uid: pod.metadata?.uid ?? '',
     }

@@ -2,7 +2,7 @@ import { labelMatcherOf } from '../../../api/label-selector.ts'
 import { objectKey, splitKey } from '../../../api/object.ts'
 import { isPodActive } from '../../../api/pod-readiness.ts'
 import { PODS, REPLICA_SETS } from '../../../api/resource-type.ts'
-import { isReason, StatusError } from '../../../api/status-error.ts'
+import { isReason } from '../../../api/status-error.ts'
 import type { ReplicaSet } from '../../../api/types/apps-v1.gen.ts'
 import type { Pod } from '../../../api/types/core-v1.gen.ts'
 import { Expectations } from '../../../client/expectations.ts'
@@ -10,6 +10,7 @@ import type { Change } from '../../../client/informer.ts'
 import type { ReconcileResult } from '../../../client/run-workers.ts'
 import { applyClaims, planClaims } from '../claim.ts'
 import { type ControllerContext, type RunningController, runController } from '../controller-context.ts'
+import { isNamespaceTerminating } from '../namespace-terminating.ts'
 import { OwnWrites } from '../own-writes.ts'
 import { BY_CONTROLLER, controllerOf, ORPHANS, OWNER_INDEXES, typed } from '../owner-references.ts'
 import { sameValue } from '../same-value.ts'
@@ -21,13 +22,8 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-/** A namespace on its way out refuses new objects for good: nothing to report and nothing to try again. */
-function isNamespaceTerminating(error: unknown): boolean {
-  return (
-    error instanceof StatusError &&
-    (error.details?.causes?.some(({ reason }) => reason === 'NamespaceTerminating') ?? false)
-  )
-}
+/** Longer than a write is waited for: then what is seen counts again. */
+const WRITES_EXPIRED_MS = 5 * 60_000 + 1_000
 
 /** Keeps as many pods as each ReplicaSet asks for. */
 export function startReplicaSetController(context: ControllerContext): RunningController {
@@ -139,7 +135,10 @@ export function startReplicaSetController(context: ControllerContext): RunningCo
       }
     }
     if (failure !== undefined) throw new Error(failure.message)
-    return plan.recheckAt === undefined ? undefined : { requeueAfterMs: Math.max(0, plan.recheckAt - clock.now()) }
+    const recheckMs = plan.recheckAt === undefined ? Number.POSITIVE_INFINITY : plan.recheckAt - clock.now()
+    const waitsMs = expectations.satisfied(key) ? Number.POSITIVE_INFINITY : WRITES_EXPIRED_MS
+    const requeueAfterMs = Math.max(0, Math.min(recheckMs, waitsMs))
+    return requeueAfterMs === Number.POSITIVE_INFINITY ? undefined : { requeueAfterMs }
   }
 
   return runController({
