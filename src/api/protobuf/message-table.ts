@@ -56,7 +56,7 @@ export class Field {
   get message(): Message {
     if (this.#message === undefined) {
       const [apiVersion, name] = this.#reference!
-      const found = messageIn(apiVersion, name)
+      const found = messageOf(apiVersion, name)
       if (found === undefined) throw new Error(`no message ${apiVersion} ${name} in the table of field numbers`)
       this.#message = found
     }
@@ -103,23 +103,19 @@ const META = 'meta.k8s.io/v1'
 let table: Table | undefined
 const messages = new Map<string, Message>()
 
-function messageIn(apiVersion: string, name: string): Message | undefined {
-  const key = `${apiVersion} ${name}`
-  let message = messages.get(key)
-  if (message === undefined) {
-    table ??= JSON.parse(readFileSync(new URL('./field-numbers.json', import.meta.url), 'utf8')) as Table
-    const group = Object.hasOwn(table, apiVersion) ? table[apiVersion]! : {}
-    if (!Object.hasOwn(group, name)) return undefined
-    message = new Message(apiVersion, name, group[name]!)
-    messages.set(key, message)
-  }
-  return message
-}
-
 /**
- * The message that a kind is on the wire; undefined when it has no such form. The table, `field-numbers.json`, is
- * written by `scripts/generate-protobuf-fields.ts` and read on first use.
+ * The message that a kind is on the wire; undefined when it has no such form, as all of groups that are not Kubernetes'
+ * own. The table, `field-numbers.json`, is written by `scripts/generate-protobuf-fields.ts` and read on first use.
  */
-export function messageOf(apiVersion: string, kind: string): Message | undefined {
-  return messageIn(apiVersion, kind) ?? messageIn(META, kind)
+export function messageOf(apiVersion: string, name: string): Message | undefined {
+  const key = `${apiVersion} ${name}`
+  const known = messages.get(key)
+  if (known !== undefined) return known
+  table ??= JSON.parse(readFileSync(new URL('./field-numbers.json', import.meta.url), 'utf8')) as Table
+  if (!Object.hasOwn(table, apiVersion)) return undefined
+  const group = table[apiVersion]!
+  if (!Object.hasOwn(group, name)) return apiVersion === META ? undefined : messageOf(META, name)
+  const message = new Message(apiVersion, name, group[name]!)
+  messages.set(key, message)
+  return message
 }

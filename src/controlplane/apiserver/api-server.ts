@@ -1,4 +1,6 @@
 import type { ResourceDefinition } from '../../api/definition.ts'
+import { hasProtobuf } from '../../api/protobuf/encode-object.ts'
+import { apiVersionOf } from '../../api/resource-type.ts'
 import { StatusError } from '../../api/status-error.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Logger } from '../../base/logger.ts'
@@ -22,8 +24,8 @@ import { createPaths } from './paths.ts'
 import { methodNotAllowed, pathNotFound } from './refusals.ts'
 import { Registry } from './registry.ts'
 import { type RequestInfo, type ResourceInfo, requestInfo } from './request-info.ts'
-import { encodeResponse, jsonResponse } from './response/encode.ts'
-import { type ResponseForm, responseForm } from './response/negotiate.ts'
+import { encodeResponse, valueResponse } from './response/encode.ts'
+import { type Encoding, PLAIN, plainEncoding, responseForm } from './response/negotiate.ts'
 import { review, reviewDefinitions } from './reviews.ts'
 import { selectedName } from './selection.ts'
 import type { RequestHandler, ServerRequest, ServerResponse } from './server-request.ts'
@@ -57,7 +59,6 @@ export interface ApiServer extends RequestHandler {
   close(): Promise<void>
 }
 
-const PLAIN: ResponseForm = { kind: 'plain' }
 const NEVER = new AbortController().signal
 
 function resourceKey({ group, version, resource }: Pick<ResourceInfo, 'group' | 'version' | 'resource'>): string {
@@ -87,6 +88,10 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
 
   const isNamespaced = (group: string, version: string, resource: string): boolean =>
     byKey.get(resourceKey({ group, version, resource }))?.namespaced === true
+  const isBuiltIn = (info: ResourceInfo): boolean => {
+    const definition = byKey.get(resourceKey(info))
+    return definition !== undefined && hasProtobuf(apiVersionOf(definition), definition.kind)
+  }
   const infoOf = (method: string, path: string, query: URLSearchParams): RequestInfo =>
     requestInfo(method, path, query.size > 0 && isTrue(query.get('watch')), isNamespaced)
 
@@ -117,9 +122,10 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     const isLong = info.verb === 'watch' || info.subresource === 'log'
     const share = isLong ? undefined : inFlight.enter(info.verb, user)
     try {
-      const form = info.subresource === 'log' ? PLAIN : responseForm(headers.accept, query)
       const contentType = mediaType(headers['content-type'])
-      const { body, duplicates } = await parseBody(method, contentType, request.body)
+      const protobuf = (headers.accept?.includes('protobuf') || contentType.includes('protobuf')) && isBuiltIn(info)
+      const form = info.subresource === 'log' ? PLAIN : responseForm(headers.accept, query, protobuf)
+      const { body, duplicates } = await parseBody(method, contentType, request.body, protobuf)
       const { definition, response } = await execute(info, {
         query,
         contentType,
@@ -152,7 +158,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       try {
         response = await serve(request, info)
       } catch (error) {
-        response = errorResponse(statusOf(error, request.path))
+        response = errorResponse(statusOf(error, request.path), plainEncoding(request.headers.accept))
       }
       options.onRequest?.(
         recordOf(request, info, response.status, receivedAtMs, Math.max(0, clock.monotonic() - startedMs)),
@@ -221,7 +227,8 @@ function recordOf(
   }
 }
 
-function errorResponse(error: StatusError): ServerResponse {
+function errorResponse(error: StatusError, encoding: Encoding): ServerResponse {
   const seconds = error.details?.retryAfterSeconds
-  return jsonResponse(error.code, error.toStatus(), seconds === undefined ? {} : { 'retry-after': String(seconds) })
+  const headers: Record<string, string> = seconds === undefined ? {} : { 'retry-after': String(seconds) }
+  return valueResponse(error.code, error.toStatus(), encoding, headers)
 }

@@ -1,4 +1,6 @@
 import { JsonError, parseJson } from '../../api/json.ts'
+import { decodeEnvelope } from '../../api/protobuf/envelope.ts'
+import { ProtobufError } from '../../api/protobuf/protobuf-error.ts'
 import { StatusError } from '../../api/status-error.ts'
 
 export interface ParsedBody {
@@ -11,6 +13,7 @@ export interface ParsedBody {
 /** As kube-apiserver's limit on what it reads of a request. */
 const BYTES_MAX = 3 * 1024 * 1024
 const JSON_TYPE = 'application/json'
+const PROTOBUF_TYPE = 'application/vnd.kubernetes.protobuf'
 const YAML_TYPES = new Set(['application/yaml', 'text/yaml', 'application/x-yaml'])
 const PATCH_TYPES = [
   'application/json-patch+json',
@@ -32,8 +35,20 @@ function unsupported(accepted: readonly string[]): StatusError {
   )
 }
 
-/** Reads the body of a request. Throws 413, 415, or 400 for what is no JSON or YAML. YAML's parser loads on first use. */
-export async function parseBody(method: string, type: string, bytes: Uint8Array): Promise<ParsedBody> {
+function unrecognized(error: JsonError | ProtobufError): StatusError {
+  return new StatusError('BadRequest', `the object provided is unrecognized: couldn't parse the body: ${error.message}`)
+}
+
+/**
+ * Reads the body of a request; `protobuf` tells whether the resource has that form. Throws 413, 415, or 400 for what is
+ * no JSON, YAML or protobuf. YAML's parser loads on first use.
+ */
+export async function parseBody(
+  method: string,
+  type: string,
+  bytes: Uint8Array,
+  protobuf: boolean,
+): Promise<ParsedBody> {
   if (method === 'PATCH' && !PATCH_TYPES.includes(type)) throw unsupported(PATCH_TYPES)
   if (bytes.length === 0) return NOTHING
   if (bytes.length > BYTES_MAX)
@@ -42,15 +57,14 @@ export async function parseBody(method: string, type: string, bytes: Uint8Array)
     const { parseYaml } = await import('./yaml-body.ts')
     return { body: parseYaml(bytes), duplicates: [] }
   }
-  if (type !== JSON_TYPE && method !== 'PATCH') throw unsupported([JSON_TYPE, 'application/yaml'])
   try {
+    if (type === PROTOBUF_TYPE && protobuf) return { body: decodeEnvelope(bytes), duplicates: [] }
+    if (type !== JSON_TYPE && method !== 'PATCH')
+      throw unsupported([JSON_TYPE, 'application/yaml', ...(protobuf ? [PROTOBUF_TYPE] : [])])
     const { value, duplicates } = parseJson(bytes)
     return { body: value, duplicates }
   } catch (error) {
-    if (!(error instanceof JsonError)) throw error
-    throw new StatusError(
-      'BadRequest',
-      `the object provided is unrecognized: couldn't parse the body: ${error.message}`,
-    )
+    if (error instanceof JsonError || error instanceof ProtobufError) throw unrecognized(error)
+    throw error
   }
 }

@@ -4,7 +4,8 @@ import { apiGroup, apiGroupList, apiResourceList, apiVersions } from '../../api/
 import { openApiV2Document } from '../../api/openapi/openapi-v2.ts'
 import { openApiV3Document, openApiV3Index } from '../../api/openapi/openapi-v3.ts'
 import { StatusError } from '../../api/status-error.ts'
-import { jsonResponse } from './response/encode.ts'
+import { jsonResponse, valueResponse } from './response/encode.ts'
+import { BOTH, encodingIn, MEDIA_TYPE, mediaRanges, plainEncoding } from './response/negotiate.ts'
 import { reviewDefinitions } from './reviews.ts'
 import type { ServerRequest, ServerResponse } from './server-request.ts'
 
@@ -77,19 +78,17 @@ function discovery(
   definitions: readonly ResourceDefinition[],
   plain: () => object,
 ): ServerResponse {
-  for (const version of AGGREGATED_VERSIONS) {
-    const isWanted = (range: string): boolean => {
-      const parameters = range.split(';').map((part) => part.trim())
-      return parameters.includes('as=APIGroupDiscoveryList') && parameters.includes(`v=${version}`)
-    }
-    const wanted = accept.split(',').some(isWanted)
-    if (!wanted) continue
-    return jsonResponse(200, aggregatedDiscovery(root, version, definitions), {
-      'content-type': `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`,
+  for (const range of mediaRanges(accept)) {
+    const { parameters } = range
+    const version = AGGREGATED_VERSIONS.find((candidate) => candidate === parameters.get('v'))
+    const encoding = encodingIn(range, BOTH)
+    if (parameters.get('as') !== 'APIGroupDiscoveryList' || version === undefined || encoding === undefined) continue
+    return valueResponse(200, aggregatedDiscovery(root, version, definitions), encoding, {
+      'content-type': `${MEDIA_TYPE[encoding]};g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`,
       vary: 'Accept',
     })
   }
-  return jsonResponse(200, plain(), { vary: 'Accept' })
+  return valueResponse(200, plain(), plainEncoding(accept), { vary: 'Accept' })
 }
 
 /** Made once for a server; the documents behind are built on first use. */
@@ -145,7 +144,7 @@ export function createPaths(stored: readonly ResourceDefinition[], options: Path
               : apiResourceList(first!, second, definitions)
             : undefined
       if (answer === undefined) throw notFound()
-      return jsonResponse(200, answer)
+      return valueResponse(200, answer, plainEncoding(accept))
     },
   }
 }

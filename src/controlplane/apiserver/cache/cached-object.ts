@@ -1,18 +1,23 @@
 import type { KubeObject } from '../../../api/object.ts'
+import { encodeBareObject } from '../../../api/protobuf/encode-object.ts'
+import { encodeEnvelope } from '../../../api/protobuf/envelope.ts'
+import { watchFrame } from '../../../api/protobuf/watch-frame.ts'
 import type { Revision } from '../../store/store.ts'
 
-/** One version of an object as the server holds it: immutable, with its JSON made at most once for all who ask. */
+/** One version of an object as the server holds it: immutable, and encoded at most once in each form for all who ask. */
 export class CachedObject {
   readonly key: string
   readonly object: KubeObject
   readonly revision: Revision
   #json: Buffer | undefined
+  #protobuf: Buffer | undefined
 
   constructor(key: string, object: KubeObject, revision: Revision) {
     this.key = key
     this.object = object
     this.revision = revision
     this.#json = undefined
+    this.#protobuf = undefined
   }
 
   get json(): Buffer {
@@ -20,9 +25,16 @@ export class CachedObject {
     return this.#json
   }
 
-  /** Gives the memory of the JSON back; it is made again if somebody asks. */
-  forgetJson(): void {
+  /** The object's protobuf message without its envelope, as lists hold it. */
+  get protobuf(): Buffer {
+    this.#protobuf ??= encodeBareObject(this.object)
+    return this.#protobuf
+  }
+
+  /** Gives the memory of the encodings back; they are made again if somebody asks. */
+  forgetEncodings(): void {
     this.#json = undefined
+    this.#protobuf = undefined
   }
 }
 
@@ -42,12 +54,13 @@ export function deepFreeze<T>(value: T): T {
 
 export type EventType = 'ADDED' | 'MODIFIED' | 'DELETED'
 
-/** A change of one object, shared by all watchers; its lines are encoded once for each type it is told as. */
+/** A change of one object, shared by all watchers; it is encoded once in each form for each type it is told as. */
 export class CachedEvent {
   readonly type: EventType
   readonly current: CachedObject
   readonly previous: CachedObject | undefined
   readonly #lines = new Map<EventType, Buffer>()
+  readonly #frames = new Map<EventType, Buffer>()
 
   constructor(type: EventType, current: CachedObject, previous: CachedObject | undefined) {
     this.type = type
@@ -65,10 +78,21 @@ export class CachedEvent {
     return line
   }
 
+  /** The event in protobuf, with its length before it. */
+  frame(type: EventType): Buffer {
+    let frame = this.#frames.get(type)
+    if (frame === undefined) {
+      frame = eventFrame(type, this.current)
+      this.#frames.set(type, frame)
+    }
+    return frame
+  }
+
   /** Gives the memory of the encodings back, once the watchers have had the event. */
-  forgetLines(): void {
+  forgetEncodings(): void {
     this.#lines.clear()
-    this.previous?.forgetJson()
+    this.#frames.clear()
+    this.previous?.forgetEncodings()
   }
 }
 
@@ -77,4 +101,9 @@ const LINE_END = Buffer.from('}\n')
 /** One line of a watch from an object's JSON. */
 export function eventLine(type: EventType, json: Uint8Array): Buffer {
   return Buffer.concat([Buffer.from(`{"type":"${type}","object":`), json, LINE_END])
+}
+
+/** One frame of a watch from an object's protobuf form. */
+export function eventFrame(type: EventType, { object, protobuf }: CachedObject): Buffer {
+  return watchFrame(type, encodeEnvelope(object.apiVersion ?? '', object.kind ?? '', protobuf))
 }

@@ -77,7 +77,7 @@ export class ResourceCache {
     }
     this.#lastChange = revision
     this.#recent.push(event)
-    this.#recent.at(-1 - ENCODED_MAX)?.forgetLines()
+    this.#recent.at(-1 - ENCODED_MAX)?.forgetEncodings()
     if (this.#recent.length > RECENT_MAX * 1.25) {
       const gone = this.#recent.splice(0, this.#recent.length - RECENT_MAX)
       this.#forgotten = gone.at(-1)!.current.revision

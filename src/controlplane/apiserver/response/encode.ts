@@ -1,12 +1,16 @@
 import type { ResourceDefinition } from '../../../api/definition.ts'
 import type { KubeObject } from '../../../api/object.ts'
-import { eventLine } from '../cache/cached-object.ts'
+import { encodeList as encodeProtobufList } from '../../../api/protobuf/encode-list.ts'
+import { encodeObject, hasProtobuf } from '../../../api/protobuf/encode-object.ts'
+import { encodeEnvelope } from '../../../api/protobuf/envelope.ts'
+import { watchFrame } from '../../../api/protobuf/watch-frame.ts'
+import { eventFrame, eventLine } from '../cache/cached-object.ts'
 import type { CoreResponse, WatchItem } from '../core-request.ts'
 import type { ServerResponse } from '../server-request.ts'
-import type { ResponseForm } from './negotiate.ts'
+import { type Encoding, MEDIA_TYPE, type ResponseForm } from './negotiate.ts'
 import { partialMetadata, table, tableRow } from './table.ts'
 
-const JSON_TYPE = 'application/json'
+const JSON_TYPE = MEDIA_TYPE.json
 
 /** What a request without an object of its own answers when it went well. */
 export const SUCCESS = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' } as const
@@ -17,6 +21,20 @@ export function jsonResponse(
   headers: Readonly<Record<string, string>> = {},
 ): ServerResponse {
   return { status, headers: { 'content-type': JSON_TYPE, ...headers }, body: Buffer.from(`${JSON.stringify(value)}\n`) }
+}
+
+/** An object that is made for this answer: a Status, a review, a document of discovery. JSON where it has no other form. */
+export function valueResponse(
+  status: number,
+  value: unknown,
+  encoding: Encoding,
+  headers: Readonly<Record<string, string>> = {},
+): ServerResponse {
+  if (encoding === 'json') return jsonResponse(status, value, headers)
+  // Kinds of all groups, discovery's own among them, may say no version.
+  const object = { apiVersion: 'v1', ...(value as KubeObject) }
+  if (!hasProtobuf(object.apiVersion, object.kind ?? '')) return jsonResponse(status, value, headers)
+  return { status, headers: { 'content-type': MEDIA_TYPE.protobuf, ...headers }, body: encodeObject(object) }
 }
 
 /** `299 - "text"` for each, as RFC 9111 had the Warning header; kubectl prints them. */
@@ -52,7 +70,13 @@ function encodeList(
   }
   if (form.kind === 'metadata') {
     const items = response.items.map(({ object }) => partialMetadata(object))
-    return jsonResponse(200, { kind: 'PartialObjectMetadataList', apiVersion: 'meta.k8s.io/v1', metadata, items })
+    const list = { kind: 'PartialObjectMetadataList', apiVersion: 'meta.k8s.io/v1', metadata, items }
+    return valueResponse(200, list, form.encoding)
+  }
+  if (form.encoding === 'protobuf') {
+    const items = response.items.map(({ protobuf }) => protobuf)
+    const body = encodeProtobufList(apiVersion(definition), definition.listKind, metadata, items)
+    return { status: 200, headers: { 'content-type': MEDIA_TYPE.protobuf }, body }
   }
   const parts: Buffer[] = [
     Buffer.from(
@@ -83,7 +107,7 @@ export function bookmarkObject(
   }
 }
 
-/** Turns the items of one watch into lines, in the form its client asked for. */
+/** Turns the items of one watch into lines or frames, in the form its client asked for. */
 class WatchEncoder {
   readonly #definition: ResourceDefinition
   readonly #form: ResponseForm
@@ -97,15 +121,18 @@ class WatchEncoder {
     this.#now = now
   }
 
-  line(item: WatchItem): Uint8Array {
-    if (item.kind === 'error') return jsonLine('ERROR', item.status)
+  encode(item: WatchItem): Uint8Array {
+    const { kind, encoding } = this.#form
+    if (item.kind === 'error') return madeEvent('ERROR', item.status, encoding)
     if (this.#form.kind === 'table') return this.#tableLine(item, this.#form.includeObject)
-    if (this.#form.kind === 'metadata')
-      return item.kind === 'bookmark'
-        ? jsonLine('BOOKMARK', partialMetadata(bookmarkObject(this.#definition, item)))
-        : jsonLine(item.type, partialMetadata(item.object.object))
-    if (item.kind === 'bookmark') return jsonLine('BOOKMARK', bookmarkObject(this.#definition, item))
-    return item.event === undefined ? eventLine(item.type, item.object.json) : item.event.line(item.type)
+    if (item.kind === 'bookmark') {
+      const bookmark = bookmarkObject(this.#definition, item)
+      return madeEvent('BOOKMARK', kind === 'metadata' ? partialMetadata(bookmark) : bookmark, encoding)
+    }
+    const { type, object, event } = item
+    if (kind === 'metadata') return madeEvent(type, partialMetadata(object.object), encoding)
+    if (encoding === 'protobuf') return event === undefined ? eventFrame(type, object) : event.frame(type)
+    return event === undefined ? eventLine(type, object.json) : event.line(type)
   }
 
   #tableLine(item: Exclude<WatchItem, { kind: 'error' }>, includeObject: 'None' | 'Metadata' | 'Object'): Uint8Array {
@@ -125,8 +152,13 @@ function jsonLine(type: string, object: unknown): Uint8Array {
   return Buffer.from(`${JSON.stringify({ type, object })}\n`)
 }
 
-/** A long first batch goes out in pieces of about this many lines. */
-const LINES_MAX = 200
+/** An event whose object is made for this watch. */
+function madeEvent(type: string, object: unknown, encoding: Encoding): Uint8Array {
+  return encoding === 'json' ? jsonLine(type, object) : watchFrame(type, encodeObject(object as KubeObject))
+}
+
+/** A long first batch goes out in pieces of about this many events. */
+const EVENTS_MAX = 200
 
 async function* encodeWatch(
   definition: ResourceDefinition,
@@ -136,10 +168,10 @@ async function* encodeWatch(
 ): AsyncGenerator<Uint8Array> {
   const encoder = new WatchEncoder(definition, form, now)
   for await (const batch of batches) {
-    if (batch.length === 1) yield encoder.line(batch[0]!)
+    if (batch.length === 1) yield encoder.encode(batch[0]!)
     else
-      for (let i = 0; i < batch.length; i += LINES_MAX)
-        yield Buffer.concat(batch.slice(i, i + LINES_MAX).map((item) => encoder.line(item)))
+      for (let i = 0; i < batch.length; i += EVENTS_MAX)
+        yield Buffer.concat(batch.slice(i, i + EVENTS_MAX).map((item) => encoder.encode(item)))
   }
 }
 
@@ -162,17 +194,25 @@ export function encodeResponse(
           headers,
         )
       }
-      if (form.kind === 'metadata') return jsonResponse(response.status, partialMetadata(object), headers)
+      if (form.kind === 'metadata')
+        return valueResponse(response.status, partialMetadata(object), form.encoding, headers)
+      if (form.encoding === 'protobuf') {
+        const body = encodeEnvelope(object.apiVersion ?? '', object.kind ?? '', response.object.protobuf)
+        return { status: response.status, headers: { 'content-type': MEDIA_TYPE.protobuf, ...headers }, body }
+      }
       return { status: response.status, headers: { 'content-type': JSON_TYPE, ...headers }, body: response.object.json }
     }
     case 'value':
-      return jsonResponse(response.status, response.value, warningHeaders(response.warnings ?? []))
+      return valueResponse(response.status, response.value, form.encoding, warningHeaders(response.warnings ?? []))
     case 'list':
       return encodeList(definition, response, form, now())
     case 'watch':
       return {
         status: 200,
-        headers: { 'content-type': JSON_TYPE, 'cache-control': 'no-cache, private' },
+        headers: {
+          'content-type': form.encoding === 'json' ? JSON_TYPE : `${MEDIA_TYPE.protobuf};stream=watch`,
+          'cache-control': 'no-cache, private',
+        },
         body: encodeWatch(definition, response.batches, form, now),
       }
     case 'stream':
