@@ -4,6 +4,7 @@ import { type EligibleDomains, EligibleDomainsCache } from './eligible-domains.t
 import { ImageIndex } from './image-index.ts'
 import { interleaveZones, zoneOf } from './interleave-zones.ts'
 import { NodeInfo } from './node-info.ts'
+import { NodeRows } from './node-rows.ts'
 import { Nominations } from './nominations.ts'
 import type { PodInfo } from './pod-info.ts'
 import type { PodSelector } from './pod-selector.ts'
@@ -12,6 +13,8 @@ import type { PodTally } from './pod-tally.ts'
 import { type PodTerm, termMatches } from './pod-term.ts'
 import { bucketOf } from './selector-index.ts'
 import { StandingTerms } from './standing-terms.ts'
+import { Topologies } from './topologies.ts'
+import type { TopologyColumn } from './topology-column.ts'
 
 type Labels = Readonly<Record<string, string>>
 const NO_LABELS: Labels = {}
@@ -22,11 +25,13 @@ const NO_LABELS: Labels = {}
  * the API shows them there.
  */
 export class ClusterState {
+  readonly #rows = new NodeRows()
   readonly #nodes = new Map<string, NodeInfo>()
   readonly #places = new Map<string, Place>()
   readonly #placesByNamespace = new Map<string, Set<Place>>()
   readonly #namespaceLabels = new Map<string, Labels>()
   readonly #tallies = new PodTallies()
+  readonly #topologies = new Topologies()
   readonly #eligible = new EligibleDomainsCache()
   readonly #images = new ImageIndex()
   #ordered: readonly NodeInfo[] | undefined
@@ -61,7 +66,7 @@ export class ClusterState {
     const info = this.#nodes.get(name)
     if (info === undefined) return
     this.#changeNode(info, undefined)
-    if (info.pods.size === 0) this.#nodes.delete(name)
+    this.#dropIfEmpty(info)
   }
 
   /** Puts a pod on a node, or replaces what was known of it there or elsewhere. */
@@ -103,7 +108,7 @@ export class ClusterState {
     node.removePod(key)
     this.standing.change(node, pod, -1)
     this.#tallies.change(node, pod, -1)
-    if (node.node === undefined && node.pods.size === 0) this.#nodes.delete(node.name)
+    this.#dropIfEmpty(node)
     return place
   }
 
@@ -152,9 +157,14 @@ export class ClusterState {
     )
   }
 
+  /** The domains that nodes are in. */
+  topology(topologyKey: string): TopologyColumn {
+    return this.#topologies.get(topologyKey, this.#nodes.values(), this.#allTallies)
+  }
+
   /** The domains on nodes that count; `text` names what `counts` asks. */
-  eligibleDomains(topologyKey: string, text: string, counts?: (node: NodeInfo) => boolean): EligibleDomains {
-    return this.#eligible.get(topologyKey, text, counts, this.nodes)
+  eligibleDomains(topology: TopologyColumn, text: string, counts: (node: NodeInfo) => boolean): EligibleDomains {
+    return this.#eligible.get(topology, text, counts, this.nodes)
   }
 
   get hasImages(): boolean {
@@ -170,10 +180,18 @@ export class ClusterState {
     for (const namespace of namespaces) yield* this.#placesByNamespace.get(namespace) ?? []
   }
 
+  readonly #allTallies = (): Iterable<PodTally> => [...this.#tallies.tallies(), ...this.standing.tallies()]
+
+  #dropIfEmpty(info: NodeInfo): void {
+    if (info.node !== undefined || info.pods.size > 0) return
+    this.#nodes.delete(info.name)
+    this.#rows.free(info.slot)
+  }
+
   #info(name: string): NodeInfo {
     let info = this.#nodes.get(name)
     if (info === undefined) {
-      info = new NodeInfo(name)
+      info = new NodeInfo(name, this.#rows)
       this.#nodes.set(name, info)
     }
     return info
@@ -188,8 +206,6 @@ export class ClusterState {
     if (cameOrWent || zoneOf(info.labels) !== zone) this.#ordered = undefined
     const relabeled = info.labels !== labels && JSON.stringify(info.labels) !== JSON.stringify(labels)
     if (cameOrWent || relabeled || JSON.stringify(info.taints) !== JSON.stringify(taints)) this.#eligible.clear()
-    if (!relabeled) return
-    this.standing.relabel(info, labels)
-    this.#tallies.relabel(info, labels)
+    if (relabeled) this.#topologies.update(info, this.#allTallies)
   }
 }

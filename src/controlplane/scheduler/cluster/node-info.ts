@@ -1,44 +1,93 @@
 import { quantityToMilli, quantityToNumber } from '../../../api/quantity.ts'
 import type { Node, Taint } from '../../../api/types/core-v1.gen.ts'
+import { NodeRows, ROW_LENGTH } from './node-rows.ts'
 import type { HostPort, PodInfo } from './pod-info.ts'
 
 const ANY_ADDRESS = '0.0.0.0'
 const NO_LABELS: Readonly<Record<string, string>> = {}
+const NO_TAINTS: readonly Taint[] = []
+
+/** What a node's row holds. */
+const PODS = 0
+const PODS_MAX = 1
+const CPU = 2
+const CPU_REQUESTED = 3
+const MEMORY = 4
+const MEMORY_REQUESTED = 5
+const CPU_COUNTED = 6
+const MEMORY_COUNTED = 7
 
 /** A node and what its pods have taken of it. Kept up to date pod by pod; never scanned for what it can add up. */
 export class NodeInfo {
+  /** Its place in columns of numbers. */
+  readonly slot: number
+  readonly #rows: NodeRows
+  unschedulable = false
+  hasTaints = false
   readonly name: string
   /** Undefined while only pods on it are known. */
   node: Node | undefined
   labels: Readonly<Record<string, string>> = NO_LABELS
-  taints: readonly Taint[] = []
-  unschedulable = false
-  cpuMilli = 0
-  memoryBytes = 0
-  podCountMax = 0
+  taints: readonly Taint[] = NO_TAINTS
   others: ReadonlyMap<string, number> = new Map()
-  requestedCpuMilli = 0
-  requestedMemoryBytes = 0
-  countedCpuMilli = 0
-  countedMemoryBytes = 0
   readonly requestedOthers = new Map<string, number>()
   readonly pods = new Map<string, PodInfo>()
   /** By `protocol/port`: how many pods hold it on each address. */
   readonly #hostPorts = new Map<string, Map<string, number>>()
 
-  constructor(name: string) {
+  constructor(name: string, rows: NodeRows = new NodeRows()) {
     this.name = name
+    this.#rows = rows
+    this.slot = rows.allocate()
+  }
+
+  get podCount(): number {
+    return this.#get(PODS)
+  }
+
+  get podCountMax(): number {
+    return this.#get(PODS_MAX)
+  }
+
+  /** Allocatable. */
+  get cpuMilli(): number {
+    return this.#get(CPU)
+  }
+
+  get memoryBytes(): number {
+    return this.#get(MEMORY)
+  }
+
+  /** The sum of what its pods request. */
+  get requestedCpuMilli(): number {
+    return this.#get(CPU_REQUESTED)
+  }
+
+  get requestedMemoryBytes(): number {
+    return this.#get(MEMORY_REQUESTED)
+  }
+
+  /** The same, where a container that requests nothing counts as if it requested a little. */
+  get countedCpuMilli(): number {
+    return this.#get(CPU_COUNTED)
+  }
+
+  get countedMemoryBytes(): number {
+    return this.#get(MEMORY_COUNTED)
   }
 
   setNode(node: Node | undefined): void {
     this.node = node
     this.labels = node?.metadata?.labels ?? NO_LABELS
-    this.taints = node?.spec?.taints ?? []
+    this.taints = node?.spec?.taints ?? NO_TAINTS
+    this.hasTaints = this.taints.length > 0
     this.unschedulable = node?.spec?.unschedulable === true
     const { cpu = '0', memory = '0', pods = '0', ...others } = node?.status?.allocatable ?? {}
-    this.cpuMilli = quantityToMilli(cpu)
-    this.memoryBytes = quantityToNumber(memory)
-    this.podCountMax = quantityToNumber(pods)
+    const { data } = this.#rows
+    const row = this.slot * ROW_LENGTH
+    data[row + CPU] = quantityToMilli(cpu)
+    data[row + MEMORY] = quantityToNumber(memory)
+    data[row + PODS_MAX] = quantityToNumber(pods)
     this.others = new Map(Object.entries(others).map(([name, text]) => [name, quantityToNumber(text)]))
   }
 
@@ -62,11 +111,18 @@ export class NodeInfo {
     return ip === ANY_ADDRESS || holders.has(ANY_ADDRESS) || holders.has(ip)
   }
 
+  #get(column: number): number {
+    return this.#rows.data[this.slot * ROW_LENGTH + column]!
+  }
+
   #count(pod: PodInfo, sign: 1 | -1): void {
-    this.requestedCpuMilli += sign * pod.requests.cpuMilli
-    this.requestedMemoryBytes += sign * pod.requests.memoryBytes
-    this.countedCpuMilli += sign * pod.countedCpuMilli
-    this.countedMemoryBytes += sign * pod.countedMemoryBytes
+    const { data } = this.#rows
+    const row = this.slot * ROW_LENGTH
+    data[row + PODS]! += sign
+    data[row + CPU_REQUESTED]! += sign * pod.requests.cpuMilli
+    data[row + MEMORY_REQUESTED]! += sign * pod.requests.memoryBytes
+    data[row + CPU_COUNTED]! += sign * pod.countedCpuMilli
+    data[row + MEMORY_COUNTED]! += sign * pod.countedMemoryBytes
     for (const [resource, amount] of pod.others) {
       this.requestedOthers.set(resource, (this.requestedOthers.get(resource) ?? 0) + sign * amount)
     }

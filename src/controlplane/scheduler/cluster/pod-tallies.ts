@@ -58,8 +58,8 @@ export class PodTallies {
     })
   }
 
-  relabel(node: NodeInfo, before: Readonly<Record<string, string>>): void {
-    for (const { tally } of this.#answered.values()) tally.relabel(node, before)
+  *tallies(): Generator<PodTally> {
+    for (const { tally } of this.#answered.values()) yield tally
   }
 
   /** Namespaces got other labels. */

@@ -4,8 +4,6 @@ import { PodTally } from './pod-tally.ts'
 import type { PodTerm } from './pod-term.ts'
 import { SelectorIndex } from './selector-index.ts'
 
-type Labels = Readonly<Record<string, string>>
-
 /** Equal terms of pods that already stand, and where those pods are. */
 export interface StandingTerm {
   readonly term: PodTerm
@@ -44,10 +42,6 @@ export class StandingTermSet {
     this.#terms.delete(key)
     this.#index.delete(standing.term.buckets, standing)
   }
-
-  relabel(node: NodeInfo, before: Labels): void {
-    for (const { tally } of this.#terms.values()) tally.relabel(node, before)
-  }
 }
 
 /** What affinity of pods on nodes says about pods to come. */
@@ -63,8 +57,8 @@ export class StandingTerms {
     for (const { term, weight } of pod.preferredAntiTerms) this.scoring.change(node, term, -weight, by)
   }
 
-  relabel(node: NodeInfo, before: Labels): void {
-    this.requiredAnti.relabel(node, before)
-    this.scoring.relabel(node, before)
+  *tallies(): Generator<PodTally> {
+    for (const { tally } of this.requiredAnti.values()) yield tally
+    for (const { tally } of this.scoring.values()) yield tally
   }
 }

@@ -1,30 +1,39 @@
 import type { ClusterState } from '../cluster/cluster-state.ts'
-import { labelOf } from '../cluster/label-of.ts'
 import type { NodeInfo } from '../cluster/node-info.ts'
 import type { PodInfo } from '../cluster/pod-info.ts'
+import type { PodTally } from '../cluster/pod-tally.ts'
+import { NO_DOMAIN, type TopologyColumn } from '../cluster/topology-column.ts'
 import { type Filter, isRelabeled, type NodeCheck, refusal } from './filter.ts'
 
 const NO_AFFINITY = refusal("node(s) didn't match pod affinity rules", false)
 const ANTI_AFFINITY = refusal("node(s) didn't match pod anti-affinity rules", true)
 const THEIR_ANTI_AFFINITY = refusal("node(s) didn't satisfy existing pods anti-affinity rules", true)
 
-/** Topology keys, each with the domains that hold the pods in question. */
-type Occupied = readonly [topologyKey: string, pods: ReadonlyMap<string, number>]
+/** A topology, and how many of the pods in question each of its domains holds. */
+interface Occupied {
+  readonly topology: TopologyColumn
+  readonly pods: ReadonlyMap<number, number>
+}
 
-function isIn(node: NodeInfo, [topologyKey, pods]: Occupied): boolean {
-  const domain = labelOf(node.labels, topologyKey)
-  return domain !== undefined && pods.has(domain)
+function occupied(tally: PodTally, topologyKey: string, state: ClusterState): Occupied {
+  const topology = state.topology(topologyKey)
+  return { topology, pods: tally.byDomain(topology) }
+}
+
+function isIn(node: NodeInfo, { topology, pods }: Occupied): boolean {
+  const domain = topology.domainOf(node)
+  return domain !== NO_DOMAIN && pods.has(domain)
 }
 
 /** Where the pods are that the pod must be near to. A pod that all its terms speak of may be the first of its kind. */
 function affinityCheck(pod: PodInfo, state: ClusterState): NodeCheck {
   const { requiredTerms } = pod
   const near = state.tallyMatching(requiredTerms)
-  const wanted = requiredTerms.map(({ topologyKey }): Occupied => [topologyKey, near.byDomain(topologyKey)])
-  const isFirst = wanted.every(([, pods]) => pods.size === 0) && speaksOf(pod, pod, state)
+  const wanted = requiredTerms.map(({ topologyKey }) => occupied(near, topologyKey, state))
+  const isFirst = wanted.every(({ pods }) => pods.size === 0) && speaksOf(pod, pod, state)
   return (node) => {
     for (const want of wanted) {
-      if (isFirst ? !Object.hasOwn(node.labels, want[0]) : !isIn(node, want)) return NO_AFFINITY
+      if (isFirst ? want.topology.domainOf(node) === NO_DOMAIN : !isIn(node, want)) return NO_AFFINITY
     }
     return undefined
   }
@@ -49,11 +58,11 @@ export const interPodAffinity: Filter = {
   prepare(pod, state) {
     const near = pod.requiredTerms.length === 0 ? undefined : affinityCheck(pod, state)
     const avoided = pod.requiredAntiTerms
-      .map((term): Occupied => [term.topologyKey, state.tallyMatching([term]).byDomain(term.topologyKey)])
-      .filter(([, pods]) => pods.size > 0)
+      .map((term) => occupied(state.tallyMatching([term]), term.topologyKey, state))
+      .filter(({ pods }) => pods.size > 0)
     const guarded: Occupied[] = []
     state.standing.requiredAnti.visit(pod.buckets, ({ term, tally }) => {
-      if (state.matches(term, pod)) guarded.push([term.topologyKey, tally.byDomain(term.topologyKey)])
+      if (state.matches(term, pod)) guarded.push(occupied(tally, term.topologyKey, state))
     })
     if (near === undefined && avoided.length === 0 && guarded.length === 0) return undefined
     return (node) => {

@@ -11,7 +11,7 @@ function missing(pod: PodInfo, node: NodeInfo): Refusal | undefined {
     reasons.push(`Insufficient ${resource}`)
     if (amount > allocatable) isCurable = false
   }
-  if (node.pods.size + 1 > node.podCountMax) reasons.push('Too many pods')
+  if (node.podCount + 1 > node.podCountMax) reasons.push('Too many pods')
   check('cpu', pod.requests.cpuMilli, node.requestedCpuMilli, node.cpuMilli)
   check('memory', pod.requests.memoryBytes, node.requestedMemoryBytes, node.memoryBytes)
   for (const [resource, amount] of pod.others) {
@@ -21,7 +21,7 @@ function missing(pod: PodInfo, node: NodeInfo): Refusal | undefined {
 }
 
 function fits({ requests, others }: PodInfo, node: NodeInfo): boolean {
-  if (node.pods.size + 1 > node.podCountMax) return false
+  if (node.podCount + 1 > node.podCountMax) return false
   if (requests.cpuMilli > 0 && requests.cpuMilli > node.cpuMilli - node.requestedCpuMilli) return false
   if (requests.memoryBytes > 0 && requests.memoryBytes > node.memoryBytes - node.requestedMemoryBytes) return false
   for (const [resource, amount] of others) {

@@ -1,8 +1,8 @@
 import type { ClusterState } from '../cluster/cluster-state.ts'
-import { labelOf } from '../cluster/label-of.ts'
 import type { PodInfo } from '../cluster/pod-info.ts'
 import type { SpreadConstraint } from '../cluster/spread-constraint.ts'
 import { countSpread } from '../cluster/spread-count.ts'
+import { NO_DOMAIN } from '../cluster/topology-column.ts'
 import { type Filter, isRelabeled, type NodeCheck, refusal } from './filter.ts'
 
 const TOO_SKEWED = refusal("node(s) didn't match pod topology spread constraints", true)
@@ -14,18 +14,18 @@ function prepareConstraint(
   state: ClusterState,
   keys: readonly string[],
 ): NodeCheck {
-  const { topologyKey, maxSkew, minDomains, selector } = constraint
-  const { counts, eligible } = countSpread(constraint, pod, state, keys)
+  const { maxSkew, minDomains, selector } = constraint
+  const { topology, counts, eligible } = countSpread(constraint, pod, state, keys)
   // A domain without a pod, or fewer domains than there should be, makes the least 0.
   let least = 0
-  if (eligible.domains.size >= minDomains && counts.size >= eligible.domains.size) {
+  if (eligible.count >= minDomains && counts.size >= eligible.count) {
     least = Number.POSITIVE_INFINITY
     for (const count of counts.values()) if (count < least) least = count
   }
   const itself = selector.matches(pod.labels) ? 1 : 0
   return (node) => {
-    const domain = labelOf(node.labels, topologyKey)
-    if (domain === undefined) return NO_LABEL
+    const domain = topology.domainOf(node)
+    if (domain === NO_DOMAIN) return NO_LABEL
     return (counts.get(domain) ?? 0) + itself - least > maxSkew ? TOO_SKEWED : undefined
   }
 }

@@ -9,7 +9,7 @@ export const taintToleration: Filter = {
   name: 'TaintToleration',
   looksAround: false,
   prepare({ tolerations }) {
-    return (node) => (node.taints.length === 0 || toleratesAll(node.taints, tolerations) ? undefined : REFUSED)
+    return (node) => (!node.hasTaints || toleratesAll(node.taints, tolerations) ? undefined : REFUSED)
   },
   hints: {
     nodeChanged: ({ node, previous }, { tolerations }) =>

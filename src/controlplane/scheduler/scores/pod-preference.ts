@@ -1,11 +1,18 @@
-import { labelOf } from '../cluster/label-of.ts'
+import type { ClusterState } from '../cluster/cluster-state.ts'
+import type { PodTally } from '../cluster/pod-tally.ts'
+import { NO_DOMAIN, type TopologyColumn } from '../cluster/topology-column.ts'
 import { SCORE_MAX, type Score } from './score.ts'
 
 /** What each pod of a domain is worth. */
 interface Worth {
-  readonly topologyKey: string
-  readonly pods: ReadonlyMap<string, number>
+  readonly topology: TopologyColumn
+  readonly pods: ReadonlyMap<number, number>
   readonly weight: number
+}
+
+function worthOf(tally: PodTally, topologyKey: string, weight: number, state: ClusterState): Worth {
+  const topology = state.topology(topologyKey)
+  return { topology, pods: tally.byDomain(topology), weight }
 }
 
 /** Preferred pod affinity and anti-affinity: the pod's own, and that of pods which stand already towards it. */
@@ -19,22 +26,20 @@ export const podPreference: Score = {
       ...pod.preferredAntiTerms.map(({ term, weight }) => ({ term, weight: -weight })),
     ]
     for (const { term, weight } of own) {
-      const { topologyKey } = term
-      worths.push({ topologyKey, pods: state.tallyMatching([term]).byDomain(topologyKey), weight })
+      worths.push(worthOf(state.tallyMatching([term]), term.topologyKey, weight, state))
     }
     state.standing.scoring.visit(pod.buckets, ({ term, weight, tally }) => {
-      const { topologyKey } = term
-      if (state.matches(term, pod)) worths.push({ topologyKey, pods: tally.byDomain(topologyKey), weight })
+      if (state.matches(term, pod)) worths.push(worthOf(tally, term.topologyKey, weight, state))
     })
     if (worths.every(({ pods }) => pods.size === 0)) return false
     let least = Number.POSITIVE_INFINITY
     let most = Number.NEGATIVE_INFINITY
     for (let i = 0; i < nodes.length; i++) {
-      const { labels } = nodes[i]!
+      const node = nodes[i]!
       let sum = 0
-      for (const { topologyKey, pods, weight } of worths) {
-        const domain = labelOf(labels, topologyKey)
-        if (domain !== undefined) sum += weight * (pods.get(domain) ?? 0)
+      for (const { topology, pods, weight } of worths) {
+        const domain = topology.domainOf(node)
+        if (domain !== NO_DOMAIN) sum += weight * (pods.get(domain) ?? 0)
       }
       into[i] = sum
       if (sum < least) least = sum

@@ -1,9 +1,9 @@
 import type { ClusterState } from '../cluster/cluster-state.ts'
-import { labelOf } from '../cluster/label-of.ts'
 import type { NodeInfo } from '../cluster/node-info.ts'
 import type { PodInfo } from '../cluster/pod-info.ts'
 import { defaultSpreadConstraints, HOSTNAME, type SpreadConstraint } from '../cluster/spread-constraint.ts'
 import { countSpread } from '../cluster/spread-count.ts'
+import { NO_DOMAIN } from '../cluster/topology-column.ts'
 import { SCORE_MAX, type Score } from './score.ts'
 
 /** What a node's place in one topology costs: more matching pods there cost more, a large domain's less. */
@@ -19,18 +19,19 @@ function costOf(
   state: ClusterState,
 ): Cost {
   const { topologyKey, maxSkew } = constraint
-  const { counts, tally } = countSpread(constraint, pod, state, keys)
+  const { topology, counts, tally } = countSpread(constraint, pod, state, keys)
   if (topologyKey === HOSTNAME) {
     const { byNode } = tally
     const factor = Math.log(rated.length + 2)
-    return (node) => (Object.hasOwn(node.labels, HOSTNAME) ? (byNode.get(node) ?? 0) * factor + maxSkew - 1 : 0)
+    return (node) => (topology.domainOf(node) !== NO_DOMAIN ? (byNode.get(node) ?? 0) * factor + maxSkew - 1 : 0)
   }
   // Nodes without the label are together one more domain, which makes the others smaller but is nobody's.
-  const domains = new Set(rated.map(({ labels }) => labelOf(labels, topologyKey)))
+  const domains = new Set<number>()
+  for (const node of rated) domains.add(topology.domainOf(node))
   const factor = Math.log(domains.size + 2)
   return (node) => {
-    const domain = labelOf(node.labels, topologyKey)
-    return domain === undefined ? 0 : (counts.get(domain) ?? 0) * factor + maxSkew - 1
+    const domain = topology.domainOf(node)
+    return domain === NO_DOMAIN ? 0 : (counts.get(domain) ?? 0) * factor + maxSkew - 1
   }
 }
 
@@ -47,7 +48,8 @@ export const spreadPreference: Score = {
     const constraints = siblings === undefined ? pod.preferredSpread : defaultSpreadConstraints(siblings)
     if (constraints.length === 0) return false
     const keys = siblings === undefined ? constraints.map(({ topologyKey }) => topologyKey) : []
-    const isRated = ({ labels }: NodeInfo): boolean => keys.every((key) => Object.hasOwn(labels, key))
+    const topologies = keys.map((key) => state.topology(key))
+    const isRated = (node: NodeInfo): boolean => topologies.every((topology) => topology.domainOf(node) !== NO_DOMAIN)
     const rated = keys.length === 0 ? nodes : nodes.filter(isRated)
     const costs = constraints.map((constraint) => costOf(constraint, pod, rated, keys, state))
     let least = Number.POSITIVE_INFINITY

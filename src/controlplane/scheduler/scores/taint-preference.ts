@@ -10,11 +10,12 @@ export const taintPreference: Score = {
     const tolerations = pod.tolerations.filter(({ effect = '' }) => effect === '' || effect === 'PreferNoSchedule')
     let any = false
     for (let i = 0; i < nodes.length; i++) {
-      const { taints } = nodes[i]!
+      const node = nodes[i]!
       let count = 0
-      for (const taint of taints) {
-        if (taint.effect === 'PreferNoSchedule' && !isTolerated(taint, tolerations)) count += 1
-      }
+      if (node.hasTaints)
+        for (const taint of node.taints) {
+          if (taint.effect === 'PreferNoSchedule' && !isTolerated(taint, tolerations)) count += 1
+        }
       into[i] = count
       if (count > 0) any = true
     }
