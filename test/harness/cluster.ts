@@ -35,8 +35,8 @@ function startUp(dataDir: string, args: readonly string[], readyMs: number): Pro
   })
   let text = ''
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      child.kill('SIGINT')
+    const timer = setTimeout(async () => {
+      await endOf(child, 'SIGINT', 20_000)
       reject(new Error(`not ready after ${readyMs} ms:\n${text}\n${lastLog(dataDir)}`))
     }, readyMs)
     const onData = (chunk: Buffer): void => {

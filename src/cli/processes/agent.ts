@@ -38,8 +38,7 @@ async function startNode(node: NodeAddresses, { config, logger }: RoleContext): 
     clusterCidr: config.layout.clusterCidr,
     clock,
     logger,
-    createVolumes: (nodeDirectory) =>
-      createVolumeManager({ client, clock, logger, nodeDirectory, nodeName: node.name }),
+    createVolumes: (nodeDirectory) => createVolumeManager({ client, clock, logger, nodeDirectory }),
     serveNodeApi: (logs) =>
       serveNodeApi(logs, { address: node.address, tls, clock, logger: logger.child({ node: node.name }) }),
   })

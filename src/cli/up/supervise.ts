@@ -92,9 +92,10 @@ export async function supervise(config: ProcessConfig): Promise<void> {
   try {
     await finished.promise
   } finally {
+    // Nothing that dies while the others are being stopped comes back.
+    for (const role of ROLES) children[role].retire()
     for (const role of STOP_ORDER) await children[role].stop(STOP_MS[role])
     removeRunState(config.dataDir)
   }
   process.stdout.write('Stopped.\n')
-  process.exit(0)
 }

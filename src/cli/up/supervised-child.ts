@@ -67,10 +67,15 @@ export class SupervisedChild {
     this.#send({ type: 'start', config })
   }
 
-  /** Asks it to end, waits at most `graceMs`, then kills it. */
-  async stop(graceMs: number): Promise<void> {
+  /** It is not started again when it ends. */
+  retire(): void {
     this.#stopping = true
     clearTimeout(this.#restartTimer)
+  }
+
+  /** Asks it to end, waits at most `graceMs`, then kills it. */
+  async stop(graceMs: number): Promise<void> {
+    this.retire()
     const child = this.#process
     if (child === undefined) return
     const gone = new Promise<void>((resolve) => {

@@ -5,8 +5,13 @@ import { supervise } from './supervise.ts'
 
 /** `wherry up`: starts the cluster and resolves when it has been stopped. */
 export async function up(options: PrepareOptions): Promise<void> {
-  const { config, ended } = await prepareCluster(options)
+  const { config, ended, release } = await prepareCluster(options)
   if (ended.length > 0) process.stdout.write(`Ended what an earlier start left behind: ${ended.join(', ')}.\n`)
   process.stdout.write(choicesText(config, WHERRY_VERSION))
-  await supervise(config)
+  try {
+    await supervise(config)
+  } finally {
+    // Its listener would keep this process alive.
+    release()
+  }
 }
