@@ -13,6 +13,8 @@ import { dirname, join } from 'node:path'
 
 const VERSION = process.argv[2] ?? 'v0.36.0'
 const MODULES = ['k8s.io/apimachinery', 'k8s.io/api', 'k8s.io/apiextensions-apiserver', 'k8s.io/kube-aggregator']
+/** The form of OpenAPI v2 documents that older clients ask for; at the version that the modules above use. */
+const OPENAPI = { module: 'github.com/google/gnostic-models', version: 'v0.7.0', file: 'openapiv2/OpenAPIv2.proto' }
 const META = 'k8s.io.apimachinery.pkg.apis.meta.v1'
 const OUTPUT = 'src/api/protobuf/field-numbers.json'
 
@@ -58,13 +60,13 @@ interface Package {
   readonly lists: ReadonlySet<string>
 }
 
-function goModuleFolder(module: string): string {
+function goModuleFolder(module: string, version: string): string {
   const folder = mkdtempSync(join(tmpdir(), 'fields-'))
   try {
     const run = (...parameters: readonly string[]): string =>
       execFileSync('go', parameters, { cwd: folder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
     run('mod', 'init', 'fields')
-    return (JSON.parse(run('mod', 'download', '-json', `${module}@${VERSION}`)) as { readonly Dir: string }).Dir
+    return (JSON.parse(run('mod', 'download', '-json', `${module}@${version}`)) as { readonly Dir: string }).Dir
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
@@ -81,12 +83,12 @@ function parseMessages(proto: string): ReadonlyMap<string, readonly ProtoField[]
     }
     const map = /^ {2}map<string, ([\w.]+)> (\w+) = (\d+);/.exec(line)
     if (map !== null) current.push({ number: Number(map[3]), name: map[2]!, shape: '{}', type: map[1]! })
-    const field = /^ {2}(optional|repeated) ([\w.]+) (\w+) = (\d+);/.exec(line)
+    const field = /^ {2,4}(optional |repeated |)([\w.]+) (\w+) = (\d+);/.exec(line)
     if (field !== null)
       current.push({
         number: Number(field[4]),
         name: field[3]!,
-        shape: field[1] === 'repeated' ? '[]' : '',
+        shape: field[1] === 'repeated ' ? '[]' : '',
         type: field[2]!,
       })
   }
@@ -136,7 +138,7 @@ function readPackage(file: string): Package | undefined {
   }
 }
 
-const packages = MODULES.flatMap((module) => globSync(join(goModuleFolder(module), '**/generated.proto')))
+const packages = MODULES.flatMap((module) => globSync(join(goModuleFolder(module, VERSION), '**/generated.proto')))
   .map(readPackage)
   .filter((found) => found !== undefined)
   .toSorted((a, b) => (a.name < b.name ? -1 : 1))
@@ -172,6 +174,23 @@ function messageText(home: Package, message: string, fields: readonly ProtoField
     .join(' ')
 }
 
+/** Keys as the document has them in JSON; every value but a message may be missing. */
+function openApiMessages(): Readonly<Record<string, string>> {
+  const folder = goModuleFolder(OPENAPI.module, OPENAPI.version)
+  const messages = parseMessages(readFileSync(join(folder, OPENAPI.file), 'utf8'))
+  const text = ({ name, number, shape, type }: ProtoField): string => {
+    const key = name === '_ref' ? '$ref' : name.replaceAll(/_(\w)/g, (_, letter: string) => letter.toUpperCase())
+    return `${key}=${number}:${shape}${type}${SCALARS.has(type) && shape === '' ? '?' : ''}`
+  }
+  return Object.fromEntries(
+    [...messages].map(([message, fields]) => {
+      // Any values are told as YAML as well, which is the form that is read.
+      const kept = fields.filter(({ type }) => !type.startsWith('google.')).toSorted((a, b) => a.number - b.number)
+      return [message, kept.map(text).join(' ')]
+    }),
+  )
+}
+
 const table = Object.fromEntries(
   packages.map((home) => {
     const isPlain = (message: string): boolean => !(`${home.name}.${message}` in SPECIAL) && !home.lists.has(message)
@@ -183,6 +202,7 @@ const table = Object.fromEntries(
   }),
 )
 if (problems.length > 0) throw new Error(problems.join('\n'))
+table['openapi/v2'] = openApiMessages()
 writeFileSync(OUTPUT, `${JSON.stringify(table, undefined, 2)}\n`)
 const count = Object.values(table).reduce((sum, messages) => sum + Object.keys(messages).length, 0)
-console.log(`${count} messages of ${packages.length} packages in ${OUTPUT}`)
+console.log(`${count} messages of ${Object.keys(table).length} packages in ${OUTPUT}`)

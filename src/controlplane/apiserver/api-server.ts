@@ -90,7 +90,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     byKey.get(resourceKey({ group, version, resource }))?.namespaced === true
   const isBuiltIn = (info: ResourceInfo): boolean => {
     const definition = byKey.get(resourceKey(info))
-    return definition !== undefined && hasProtobuf(apiVersionOf(definition), definition.kind)
+    return definition === undefined || hasProtobuf(apiVersionOf(definition), definition.kind)
   }
   const infoOf = (method: string, path: string, query: URLSearchParams): RequestInfo =>
     requestInfo(method, path, query.size > 0 && isTrue(query.get('watch')), isNamespaced)

@@ -2,10 +2,11 @@ import type { ResourceDefinition } from '../../api/definition.ts'
 import { AGGREGATED_VERSIONS, aggregatedDiscovery } from '../../api/discovery/aggregated-discovery.ts'
 import { apiGroup, apiGroupList, apiResourceList, apiVersions } from '../../api/discovery/discovery.ts'
 import { openApiV2Document } from '../../api/openapi/openapi-v2.ts'
+import { openApiV2Protobuf } from '../../api/openapi/openapi-v2-protobuf.ts'
 import { openApiV3Document, openApiV3Index } from '../../api/openapi/openapi-v3.ts'
 import { StatusError } from '../../api/status-error.ts'
 import { jsonResponse, valueResponse } from './response/encode.ts'
-import { BOTH, encodingIn, MEDIA_TYPE, mediaRanges, plainEncoding } from './response/negotiate.ts'
+import { BOTH, type Encoding, encodingIn, MEDIA_TYPE, mediaRanges, plainEncoding } from './response/negotiate.ts'
 import { reviewDefinitions } from './reviews.ts'
 import type { ServerRequest, ServerResponse } from './server-request.ts'
 
@@ -91,26 +92,46 @@ function discovery(
   return valueResponse(200, plain(), plainEncoding(accept), { vary: 'Accept' })
 }
 
+/** Clients before 1.28 take the whole document in protobuf or not at all, under the older of these names. */
+const OPENAPI_V2_PROTOBUF = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf'
+const OPENAPI_V2_NAMES = [OPENAPI_V2_PROTOBUF, 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf']
+
+function openApiV2Encoding(accept: string): Encoding {
+  if (accept === '') return 'json'
+  for (const range of mediaRanges(accept)) {
+    const encoding = encodingIn(range, ['json']) ?? (OPENAPI_V2_NAMES.includes(range.type) ? 'protobuf' : undefined)
+    if (encoding !== undefined) return encoding
+  }
+  const accepted = [MEDIA_TYPE.json, ...OPENAPI_V2_NAMES].join(', ')
+  throw new StatusError('NotAcceptable', `only the following media types are accepted: ${accepted}`)
+}
+
+function openApiAnswer(type: string, etag: string, body: Buffer): ServerResponse {
+  return { status: 200, headers: { 'content-type': type, etag: `"${etag}"`, vary: 'Accept' }, body }
+}
+
 /** Made once for a server; the documents behind are built on first use. */
 export function createPaths(stored: readonly ResourceDefinition[], options: PathOptions): Paths {
   const definitions = [...stored, ...reviewDefinitions()]
   const roots = ['/api', '/apis', '/healthz', '/livez', '/openapi/v2', '/openapi/v3', '/readyz', '/version']
-  const documents = new Map<string, { readonly text: string; readonly hash: string }>()
+  const openApiV2Answers = new Map<Encoding, ServerResponse>()
 
+  const openApiV2 = (accept: string): ServerResponse => {
+    const encoding = openApiV2Encoding(accept)
+    let answer = openApiV2Answers.get(encoding)
+    if (answer === undefined) {
+      const { text, hash } = openApiV2Document(definitions)
+      answer =
+        encoding === 'json'
+          ? openApiAnswer('application/json', hash, Buffer.from(text))
+          : openApiAnswer(OPENAPI_V2_PROTOBUF, `${hash}-protobuf`, openApiV2Protobuf(text))
+      openApiV2Answers.set(encoding, answer)
+    }
+    return answer
+  }
   const openApi = (path: string, accept: string): ServerResponse => {
     if (path === '/openapi/v3') return jsonResponse(200, openApiV3Index(definitions))
-    if (path === '/openapi/v2') {
-      // Clients older than 1.28 ask for protobuf alone; they go on without when it is refused.
-      if (accept.includes('protobuf') && !accept.includes('json') && !accept.includes('*/*'))
-        throw new StatusError('NotAcceptable', 'only the following media types are accepted: application/json')
-      const document = documents.get(path) ?? openApiV2Document(definitions)
-      documents.set(path, document)
-      return {
-        status: 200,
-        headers: { 'content-type': 'application/json', etag: `"${document.hash}"` },
-        body: Buffer.from(document.text),
-      }
-    }
+    if (path === '/openapi/v2') return openApiV2(accept)
     const match = /^\/openapi\/v3\/(?:api|apis\/([^/]+))\/([^/]+)$/.exec(path)
     const document = match === null ? undefined : openApiV3Document(match[1] ?? '', match[2]!, definitions)
     if (document === undefined) throw notFound()
