@@ -178,7 +178,7 @@ export class Prequal implements Balancer {
       order[sent] = member
       const endpoint = this.#members[member]!
       if (this.#probe !== undefined) this.#probe(endpoint, nowMs)
-      else this.#answered(member, endpoint.inFlight, endpoint.latencyMs, nowMs)
+      else this.#answered(member, endpoint.inFlight, endpoint.latencyMs * (endpoint.inFlight + 1), nowMs)
     }
   }
 }

@@ -1,0 +1,37 @@
+/** `node test/sim/balance/compare.ts [seed]`: every algorithm in every scenario, on virtual time. */
+import { CONTENDERS } from './contenders.ts'
+import { EQUALS, FAIL_FAST, JOIN, MIXED, NEIGHBOURS, SPORADIC, STALL } from './scenarios.ts'
+import { type Contender, percentile, type Scenario, simulate } from './simulate.ts'
+
+const SCENARIOS = [STALL, FAIL_FAST, SPORADIC, EQUALS, MIXED, NEIGHBOURS, JOIN] as const
+
+export interface Row {
+  readonly algorithm: string
+  readonly 'success %': number
+  readonly 'p50 ms': number
+  readonly 'p99 ms': number
+  readonly 'p99.9 ms': number
+}
+
+const rounded = (value: number, digits: number): number => Number(value.toFixed(digits))
+
+export function compare(scenario: Scenario, contenders: readonly Contender[], seed: number): readonly Row[] {
+  return contenders.map((contender) => {
+    const result = simulate(scenario, contender, seed)
+    return {
+      algorithm: contender.name,
+      'success %': rounded((100 * result.succeeded) / result.requests, 3),
+      'p50 ms': rounded(percentile(result, 0.5), 1),
+      'p99 ms': rounded(percentile(result, 0.99), 1),
+      'p99.9 ms': rounded(percentile(result, 0.999), 1),
+    }
+  })
+}
+
+if (import.meta.main) {
+  const seed = Number(process.argv[2] ?? 1)
+  for (const scenario of SCENARIOS) {
+    process.stdout.write(`\n${scenario.name} (seed ${seed})\n`)
+    console.table(compare(scenario, CONTENDERS, seed))
+  }
+}
