@@ -263,7 +263,7 @@ for (const kubectl of all) {
       await k('wait', '--for=jsonpath={.status.replicas}=1', 'deployment/web', '--timeout=60s')
       assert.equal(await k('set', 'env', 'deployment/web', 'COLOR=green'), 'deployment.apps/web env updated\n')
       await k('rollout', 'status', 'deployment/web', '--timeout=60s')
-      assert.match(await k('rollout', 'history', 'deployment/web'), /REVISION +CHANGE-CAUSE\n1 +<none>/)
+      assert.match(await k('rollout', 'history', 'deployment/web'), /REVISION +CHANGE-CAUSE\n\d+ +<none>\n\d+ +<none>/)
       assert.match(await k('rollout', 'undo', 'deployment/web'), /rolled back/)
       await k('rollout', 'status', 'deployment/web', '--timeout=60s')
       assert.equal(

@@ -17,25 +17,25 @@ export interface BootstrapOptions {
 
 const SYSTEM_NAMESPACES = ['default', 'kube-system', 'kube-public', 'kube-node-lease']
 
-/** Creates an object, or brings the one that is there to what it must be. */
+/** Brings the object that is there to what it must be, or creates it: its addresses may be its own already. */
 async function ensure<T extends KubeObject>(
   client: Client,
   type: ResourceType<T>,
   wanted: T,
   agrees: (found: T) => boolean,
 ): Promise<void> {
+  const { namespace, name = '' } = wanted.metadata ?? {}
   try {
-    await client.create(type, wanted)
-  } catch (error) {
-    if (!isReason(error, 'AlreadyExists')) throw error
-    const { namespace, name = '' } = wanted.metadata ?? {}
     const found = await client.get(type, { namespace, name })
-    if (!agrees(found))
-      await client.update(type, {
-        ...found,
-        ...wanted,
-        metadata: { ...found.metadata, labels: { ...found.metadata?.labels, ...wanted.metadata?.labels } },
-      })
+    if (agrees(found)) return
+    await client.update(type, {
+      ...found,
+      ...wanted,
+      metadata: { ...found.metadata, labels: { ...found.metadata?.labels, ...wanted.metadata?.labels } },
+    })
+  } catch (error) {
+    if (!isReason(error, 'NotFound')) throw error
+    await client.create(type, wanted)
   }
 }
 
