@@ -8,6 +8,8 @@ const TABLE_SIZES = [65_537, 655_373, 5_000_011] as const
 const PLACES_PER_ENDPOINT = 100
 const OFFSET_SEED = 0x6d61_676c
 const SKIP_SEED = 0x6576_3136
+/** No endpoint's index. */
+const FREE = 0xffff_ffff
 
 /**
  * Maglev's consistent hashing (Eisenbud et al., NSDI '16 §3.4), weighted as in Envoy: requests with the same key go to
@@ -39,23 +41,30 @@ export function maglevTable(
   endpoints: readonly Pick<BalancedEndpoint, 'name' | 'weight'>[],
   size = TABLE_SIZES.find((size) => size > PLACES_PER_ENDPOINT * endpoints.length) ?? TABLE_SIZES[2],
 ): Uint32Array<ArrayBuffer> {
-  const table = new Uint32Array(endpoints.length === 0 ? 0 : size).fill(0xffff_ffff)
-  const order = endpoints.map((_, i) => i).sort((a, b) => (endpoints[a]!.name < endpoints[b]!.name ? -1 : 1))
-  const place = order.map((i) => hashText(endpoints[i]!.name, OFFSET_SEED) % size)
-  const skip = order.map((i) => (hashText(endpoints[i]!.name, SKIP_SEED) % (size - 1)) + 1)
-  const heaviest = endpoints.reduce((most, { weight }) => Math.max(most, weight), 0)
-  const taken = new Float64Array(order.length)
+  const count = endpoints.length
+  const table = new Uint32Array(count === 0 ? 0 : size).fill(FREE)
+  const order = Uint32Array.from(endpoints, (_, i) => i).sort((a, b) =>
+    endpoints[a]!.name < endpoints[b]!.name ? -1 : 1,
+  )
+  const next = Uint32Array.from(order, (i) => hashText(endpoints[i]!.name, OFFSET_SEED) % size)
+  const skip = Uint32Array.from(order, (i) => (hashText(endpoints[i]!.name, SKIP_SEED) % (size - 1)) + 1)
+  const weights = Float64Array.from(order, (i) => endpoints[i]!.weight)
+  const heaviest = weights.reduce((most, weight) => Math.max(most, weight), 0)
+  const taken = new Float64Array(count)
   let filled = 0
   for (let round = 1; filled < table.length; round++) {
-    for (let k = 0; k < order.length && filled < table.length; k++) {
-      const { weight } = endpoints[order[k]!]!
+    for (let k = 0; k < count && filled < table.length; k++) {
       // The lighter ones sit out rounds, so that they take a part of the turns that is as their weight.
-      if (round * weight < taken[k]!) continue
+      if (round * weights[k]! < taken[k]!) continue
       taken[k]! += heaviest
-      let at = place[k]!
-      while (table[at] !== 0xffff_ffff) at = (at + skip[k]!) % size
+      const step = skip[k]!
+      let at = next[k]!
+      while (table[at] !== FREE) {
+        at += step
+        if (at >= size) at -= size
+      }
       table[at] = order[k]!
-      place[k] = (at + skip[k]!) % size
+      next[k] = at
       filled += 1
     }
   }

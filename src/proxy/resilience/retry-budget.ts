@@ -12,8 +12,8 @@ const DEPOSIT = 1
 
 /**
  * How many retries a service's requests pay for, as in Finagle and Linkerd: a request deposits 1, a retry withdraws
- * 1/ratio = 5, and the reserve, minimum/s · ttl · 5 = 500, is there always. In any ttl (10 slots of 1 s) there are no
- * more retries than ratio · requests + minimum · ttl. When most requests fail, retries add a fifth to the load instead
+ * 1/ratio = 5, and the reserve, minimum/s · ttl · 5 = 500, is there always. A retry is paid for only while the retries
+ * of the last ttl (10 slots of 1 s), itself included, are no more than ratio · requests + minimum · ttl. When most requests fail, retries add a fifth to the load instead
  * of multiplying it.
  */
 export class RetryBudget {

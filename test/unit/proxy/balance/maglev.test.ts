@@ -38,8 +38,8 @@ describe('Maglev', () => {
         for (let place = 0; place < before.length; place++) {
           if (before[place] !== gone && all[before[place]!] !== left[after[place]!]) moved += 1
         }
-        // The paper's figure 12: a few percent at this size, besides those that have to move.
-        assert.ok(moved / before.length < 0.05, `${moved} of the others' places moved`)
+        // Measured: 0.7 % with 120 endpoints, less with fewer.
+        assert.ok(moved / before.length < 0.015, `${moved} of the others' places moved`)
       }),
       { numRuns: 25 },
     )
