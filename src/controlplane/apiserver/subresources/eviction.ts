@@ -21,11 +21,12 @@ const RETRIES_MAX = 20
 const KIND = { group: 'policy', version: 'v1', kind: 'Eviction', schema: 'io.k8s.api.policy.v1.Eviction' }
 const DRY_RUN = new URLSearchParams({ dryRun: 'All' })
 
-function tooMany(why: string): StatusError {
+/** With `retryAfterSeconds` clients wait and try again by themselves; without, they say so to whoever waits for them. */
+function tooMany(why: string, retryAfterSeconds?: number): StatusError {
   const causes = [{ reason: 'DisruptionBudget', message: why }]
   return new StatusError('TooManyRequests', "Cannot evict pod as it would violate the pod's disruption budget.", {
     causes,
-    retryAfterSeconds: 10,
+    retryAfterSeconds,
   })
 }
 
@@ -46,7 +47,7 @@ function isExempt(pod: Pod, budget: PodDisruptionBudget): boolean {
 function charged(budget: PodDisruptionBudget, podName: string, nowMs: number): PodDisruptionBudget {
   const { status, metadata } = budget
   if (status === undefined || (status.observedGeneration ?? 0) < (metadata?.generation ?? 0)) {
-    throw tooMany(`The disruption budget ${metadata?.name} is still being processed by the server.`)
+    throw tooMany(`The disruption budget ${metadata?.name} is still being processed by the server.`, 10)
   }
   const { disruptionsAllowed = 0, currentHealthy, desiredHealthy, disruptedPods = {} } = status
   if (disruptionsAllowed < 0) throw new StatusError('Forbidden', 'pdb disruptions allowed is negative')
