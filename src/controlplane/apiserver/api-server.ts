@@ -14,6 +14,7 @@ import { type Answer, createDirectTransport } from './direct-transport.ts'
 import { createDispatch } from './dispatch.ts'
 import type { RequestRecord } from './edge/audit-log.ts'
 import type { ValueTransformer } from './edge/encryption.ts'
+import { impersonate } from './edge/impersonate.ts'
 import type { PodLogSource } from './edge/pod-log-source.ts'
 import type { ServiceAccountTokens } from './edge/service-account-tokens.ts'
 import { startEventExpiry } from './event-expiry.ts'
@@ -21,11 +22,12 @@ import { forbiddenError } from './forbidden.ts'
 import { InFlight } from './in-flight.ts'
 import { mediaType, parseBody } from './parse-body.ts'
 import { createPaths } from './paths.ts'
+import { flag } from './query-values.ts'
 import { methodNotAllowed, pathNotFound } from './refusals.ts'
 import { Registry } from './registry.ts'
-import { type RequestInfo, type ResourceInfo, requestInfo } from './request-info.ts'
+import { type IsNamespaced, type RequestInfo, type ResourceInfo, requestInfo } from './request-info.ts'
 import { encodeResponse, valueResponse } from './response/encode.ts'
-import { type Encoding, PLAIN, plainEncoding, responseForm } from './response/negotiate.ts'
+import { BOTH, type Encoding, JSON_ONLY, PLAIN, plainEncoding, responseForm } from './response/negotiate.ts'
 import { review, reviewDefinitions } from './reviews.ts'
 import { selectedName } from './selection.ts'
 import type { RequestHandler, ServerRequest, ServerResponse } from './server-request.ts'
@@ -60,9 +62,22 @@ export interface ApiServer extends RequestHandler {
 }
 
 const NEVER = new AbortController().signal
+/** How the audit log names who came with credentials that do not hold. */
+const NOBODY: User = { name: '', groups: [] }
 
-function resourceKey({ group, version, resource }: Pick<ResourceInfo, 'group' | 'version' | 'resource'>): string {
+/** A request's target: what its path says, and the definition behind it if there is one. */
+interface Target {
+  readonly info: RequestInfo
+  readonly definition: ResourceDefinition | undefined
+  readonly isReview: boolean
+}
+
+function resourceKey(group: string, version: string, resource: string): string {
   return `${group}/${version}/${resource}`
+}
+
+function keyOf({ group, version, resource }: ResourceDefinition): string {
+  return resourceKey(group, version, resource)
 }
 
 /** The API server over a store: everything behind the listener. Resolves when its cache is loaded. */
@@ -76,24 +91,24 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const readiness = { 'watch-cache': () => cache.serving, ...options.readiness }
   const paths = createPaths(definitions, { version: options.version, readiness })
   const inFlight = new InFlight()
-  const reviews = new Map(reviewDefinitions().map((definition) => [resourceKey(definition), definition]))
-  const byKey = new Map([
-    ...definitions.map((definition) => [resourceKey(definition), definition] as const),
-    ...reviews,
-  ])
+  const reviews = new Map(reviewDefinitions().map((definition) => [keyOf(definition), definition]))
+  const byKey = new Map(definitions.map((definition) => [keyOf(definition), definition]))
   // The old way to bind: POST of a Binding to a collection of its own.
   const pods = byKey.get('/v1/pods')
   if (pods !== undefined) byKey.set('/v1/bindings', pods)
   const stopExpiry = startEventExpiry(registry, definitions, clock, logger)
 
-  const isNamespaced = (group: string, version: string, resource: string): boolean =>
-    byKey.get(resourceKey({ group, version, resource }))?.namespaced === true
-  const isBuiltIn = (info: ResourceInfo): boolean => {
-    const definition = byKey.get(resourceKey(info))
-    return definition === undefined || hasProtobuf(apiVersionOf(definition), definition.kind)
+  const isNamespaced: IsNamespaced = (group, version, resource) => {
+    const key = resourceKey(group, version, resource)
+    return (byKey.get(key) ?? reviews.get(key))?.namespaced === true
   }
-  const infoOf = (method: string, path: string, query: URLSearchParams): RequestInfo =>
-    requestInfo(method, path, query.size > 0 && isTrue(query.get('watch')), isNamespaced)
+  const targetOf = (method: string, path: string, query: URLSearchParams): Target => {
+    const info = requestInfo(method, path, flag(query, 'watch') ?? false, isNamespaced)
+    if (info.kind === 'path') return { info, definition: undefined, isReview: false }
+    const key = resourceKey(info.group, info.version, info.resource)
+    const isReview = reviews.has(key)
+    return { info, definition: isReview ? reviews.get(key) : byKey.get(key), isReview }
+  }
 
   const authorize = (user: User, info: RequestInfo, query: URLSearchParams): void => {
     const attributes: Attributes =
@@ -105,36 +120,52 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   }
 
   /** Any request on a resource, in the same way for both kinds of callers. */
-  const execute = async (info: ResourceInfo, request: Omit<CoreRequest, 'info' | 'definition'>): Promise<Answer> => {
-    const definition = byKey.get(resourceKey(info))
+  const execute = async (target: Target, request: Omit<CoreRequest, 'info' | 'definition'>): Promise<Answer> => {
+    const { definition } = target
+    const info = target.info as ResourceInfo
     if (definition === undefined || (definition.namespaced ? needsNamespace(info) : info.namespace !== ''))
       throw pathNotFound()
-    if (!reviews.has(resourceKey(info)))
-      return { definition, response: await dispatch({ ...request, info, definition }) }
+    const whole: CoreRequest = {
+      info,
+      definition,
+      query: request.query,
+      contentType: request.contentType,
+      body: request.body,
+      duplicates: request.duplicates,
+      user: request.user,
+      gone: request.gone,
+    }
+    if (!target.isReview) return { definition, response: await dispatch(whole) }
     if (info.verb !== 'create' || info.name !== '') throw methodNotAllowed()
-    return { definition, response: await review(definition, { ...request, info, definition }, options) }
+    return { definition, response: await review(definition, whole, options) }
   }
 
-  const serve = async (request: ServerRequest, info: RequestInfo): Promise<ServerResponse> => {
-    const { query, headers, user, method } = request
+  const serve = async (request: ServerRequest, user: User, target: Target): Promise<ServerResponse> => {
+    const { query, headers, method } = request
+    const { info, definition } = target
     authorize(user, info, query)
     if (info.kind === 'path') return paths.answer(request)
     const isLong = info.verb === 'watch' || info.subresource === 'log'
     const share = isLong ? undefined : inFlight.enter(info.verb, user)
     try {
       const contentType = mediaType(headers['content-type'])
-      const protobuf = (headers.accept?.includes('protobuf') || contentType.includes('protobuf')) && isBuiltIn(info)
-      const form = info.subresource === 'log' ? PLAIN : responseForm(headers.accept, query, protobuf)
-      const { body, duplicates } = await parseBody(method, contentType, request.body, protobuf)
-      const { definition, response } = await execute(info, {
+      const asksProtobuf = headers.accept?.includes('protobuf') === true || contentType.includes('protobuf')
+      const protobuf =
+        asksProtobuf && (definition === undefined || hasProtobuf(apiVersionOf(definition), definition.kind))
+      const encodings = protobuf ? BOTH : JSON_ONLY
+      const form =
+        info.subresource === 'log' ? PLAIN : responseForm(headers.accept, query, encodings, !hasOnlyPlain(target))
+      checkContentEncoding(headers['content-encoding'])
+      const { body, duplicates } = await parseBody(method, contentType, await request.readBody(), protobuf)
+      const { definition: of, response } = await execute(target, {
         query,
         contentType,
         body,
         duplicates,
         user,
-        signal: request.signal,
+        gone: () => request.gone(),
       })
-      return encodeResponse(definition, response, form, () => clock.now())
+      return encodeResponse(of, response, form, () => clock.now())
     } finally {
       if (share !== undefined) inFlight.leave(share)
     }
@@ -153,31 +184,34 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     async handle(request) {
       const receivedAtMs = clock.now()
       const startedMs = clock.monotonic()
-      const info = infoOf(request.method, request.path, request.query)
+      const target = targetOf(request.method, request.path, request.query)
+      let user = request.user
       let response: ServerResponse
       try {
-        response = await serve(request, info)
+        if (user === undefined) throw new StatusError('Unauthorized', 'Unauthorized')
+        user = impersonate(user, request.headers, authorizer)
+        response = await serve(request, user, target)
       } catch (error) {
         response = errorResponse(statusOf(error, request.path), plainEncoding(request.headers.accept))
       }
       options.onRequest?.(
-        recordOf(request, info, response.status, receivedAtMs, Math.max(0, clock.monotonic() - startedMs)),
+        recordOf(request, user, target.info, response.status, receivedAtMs, clock.monotonic() - startedMs),
       )
       return response
     },
     transport(user) {
       const run = async ({ method, path, query: given, ...request }: ApiRequest): Promise<Answer> => {
         const query = new URLSearchParams(given)
-        const info = infoOf(method, path, query)
-        authorize(user, info, query)
-        if (info.kind === 'path') throw pathNotFound()
-        return execute(info, {
+        const target = targetOf(method, path, query)
+        authorize(user, target.info, query)
+        if (target.info.kind === 'path') throw pathNotFound()
+        return execute(target, {
           query,
           contentType: request.contentType ?? 'application/json',
           body: request.body,
           duplicates: [],
           user,
-          signal: request.signal ?? NEVER,
+          gone: () => request.signal ?? NEVER,
         })
       }
       return createDirectTransport(run, statusOf)
@@ -190,40 +224,56 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   }
 }
 
-function isTrue(value: string | null): boolean {
-  return value === 'true' || value === '1'
-}
-
 function needsNamespace(info: ResourceInfo): boolean {
   const acrossAll = info.verb === 'list' || info.verb === 'watch' || info.verb === 'deletecollection'
   return info.namespace === '' && !(acrossAll && info.name === '')
 }
 
-/** A list that can only hold one name is authorized like a look at that object: nodes watch single Secrets this way. */
+/** Verbs on collections whose selector may come down to one object. */
+const SELECTING = new Set(['list', 'watch', 'deletecollection'])
+
+/**
+ * A collection whose field selector leaves one name only is authorized like that object: nodes watch single Secrets this
+ * way. The verb stays what it is.
+ */
 function withSelectedName(info: ResourceInfo, query: URLSearchParams): ResourceInfo {
-  if (info.name !== '' || query.size === 0 || (info.verb !== 'list' && info.verb !== 'watch')) return info
+  if (info.name !== '' || query.size === 0 || !SELECTING.has(info.verb)) return info
   const name = selectedName(query)
   return name === undefined ? info : { ...info, name }
 }
 
+/** True for what is answered in a form of its own: neither tables nor bare metadata can be made of it. */
+function hasOnlyPlain({ info, isReview }: Target): boolean {
+  return isReview || (info.kind === 'resource' && info.subresource !== '' && info.subresource !== 'status')
+}
+
+function checkContentEncoding(encoding: string | undefined): void {
+  if (encoding !== undefined && encoding !== '' && encoding.toLowerCase() !== 'identity')
+    throw new StatusError('UnsupportedMediaType', `the body of a request may not be compressed (${encoding})`)
+}
+
 function recordOf(
   request: ServerRequest,
+  actor: User | undefined,
   info: RequestInfo,
   status: number,
   receivedAtMs: number,
   durationMs: number,
 ): RequestRecord {
+  const { user = NOBODY, sourceIp } = request
   const userAgent = request.headers['user-agent']
   return {
-    user: request.user,
+    user,
+    ...(actor === undefined || actor === user ? {} : { impersonated: actor }),
     verb: info.verb,
     method: request.method,
     path: request.path,
+    ...(sourceIp === undefined ? {} : { sourceIp }),
     ...(userAgent === undefined ? {} : { userAgent }),
     ...(info.kind === 'resource' ? { object: info } : {}),
     status,
     receivedAtMs,
-    durationMs,
+    durationMs: Math.max(0, durationMs),
   }
 }
 

@@ -15,7 +15,8 @@ export interface CoreRequest {
   /** Paths of keys that stood twice in an object of the body. */
   readonly duplicates: readonly string[]
   readonly user: User
-  readonly signal: AbortSignal
+  /** Aborts when the client goes away. */
+  readonly gone: () => AbortSignal
 }
 
 /** One line of a watch before it is encoded. `event` shares its encoding with all other watchers of the change. */

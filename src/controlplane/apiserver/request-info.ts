@@ -16,32 +16,34 @@ export type RequestInfo =
 
 export type ResourceInfo = Extract<RequestInfo, { kind: 'resource' }>
 
-const VERBS: Readonly<Record<string, readonly [one: string, many: string]>> = {
-  GET: ['get', 'list'],
-  HEAD: ['get', 'list'],
-  POST: ['create', 'create'],
-  PUT: ['update', 'update'],
-  PATCH: ['patch', 'patch'],
-  DELETE: ['delete', 'deletecollection'],
+/** Verbs by method: on one object, on a collection. */
+const VERBS: ReadonlyMap<string, readonly [one: string, many: string]> = new Map([
+  ['GET', ['get', 'list']],
+  ['HEAD', ['get', 'list']],
+  ['POST', ['create', 'create']],
+  ['PUT', ['update', 'update']],
+  ['PATCH', ['patch', 'patch']],
+  ['DELETE', ['delete', 'deletecollection']],
+])
+
+function decoded(part: string): string | undefined {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return undefined
+  }
 }
 
 /** The decoded segments of a path; undefined for anything that two readers could read in two ways. */
 function segmentsOf(path: string): readonly string[] | undefined {
   if (!path.startsWith('/')) return undefined
-  const raw = path.slice(1).split('/')
-  if (raw.at(-1) === '') raw.pop()
-  const segments: string[] = []
-  for (const part of raw) {
-    let segment: string
-    try {
-      segment = decodeURIComponent(part)
-    } catch {
+  const segments: (string | undefined)[] = path.slice(1).split('/')
+  if (segments.at(-1) === '') segments.pop()
+  if (path.includes('%')) for (const [i, part] of segments.entries()) segments[i] = decoded(part!)
+  for (const segment of segments)
+    if (segment === undefined || segment === '' || segment === '.' || segment === '..' || /[/\\\0]/.test(segment))
       return undefined
-    }
-    if (segment === '' || segment === '.' || segment === '..' || /[/\\\0]/.test(segment)) return undefined
-    segments.push(segment)
-  }
-  return segments
+  return segments as string[]
 }
 
 /** True when a namespaced path may name this resource; asked of the definitions, so that `/namespaces/x/pods` is told from `/namespaces/x/status`. */
@@ -49,7 +51,7 @@ export type IsNamespaced = (group: string, version: string, resource: string) =>
 
 /**
  * Reads `/api/v1/…` and `/apis/<group>/<version>/…`. Everything else, and every path with empty, dotted or slash-hiding
- * segments, is a plain path.
+ * segments, is a plain path. Only a collection can be watched: `isWatch` says nothing of one object, as in Kubernetes.
  */
 export function requestInfo(method: string, path: string, isWatch: boolean, isNamespaced: IsNamespaced): RequestInfo {
   const plain: RequestInfo = { kind: 'path', verb: method.toLowerCase(), path }
@@ -67,13 +69,12 @@ export function requestInfo(method: string, path: string, isWatch: boolean, isNa
   }
   const [resource, name = '', subresource = '', ...more] = rest
   if (more.length > 0) return plain
-  const verbs = VERBS[method]
+  const verbs = VERBS.get(method)
   if (verbs === undefined) return plain
   const verb = name === '' ? verbs[1] : verbs[0]
-  const watching = isWatch && (verb === 'list' || (verb === 'get' && subresource === ''))
   return {
     kind: 'resource',
-    verb: watching ? 'watch' : verb,
+    verb: isWatch && verb === 'list' ? 'watch' : verb,
     group,
     version,
     resource: resource!,

@@ -1,6 +1,6 @@
 import type { User } from './user.ts'
 
-/** One request as the API server sees it, whatever brought it: TLS, or a caller in the same process. */
+/** One request as the API server sees it, whatever brought it. */
 export interface ServerRequest {
   readonly method: string
   /** Still percent-encoded, without the query. */
@@ -8,11 +8,17 @@ export interface ServerRequest {
   readonly query: URLSearchParams
   /** Lower-case names; repeated headers are joined with `, `. */
   readonly headers: Readonly<Record<string, string | undefined>>
-  /** Empty when there is none. */
-  readonly body: Uint8Array
-  readonly user: User
-  /** Aborts when the client goes away. */
-  readonly signal: AbortSignal
+  /** Who asks; undefined for credentials that do not hold. */
+  readonly user: User | undefined
+  /** Where from, for the audit log. */
+  readonly sourceIp?: string
+  /**
+   * Reads the body, empty when there is none. Not called for a request that is refused, so that nobody makes the server
+   * hold what it will not look at. Rejects with StatusError 413 for one that is too large.
+   */
+  readBody(): Promise<Uint8Array>
+  /** Aborts when the client goes away before the answer is complete; made when first asked for. */
+  gone(): AbortSignal
 }
 
 export interface ServerResponse {

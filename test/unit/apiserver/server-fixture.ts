@@ -97,9 +97,9 @@ async function wire(server: ApiServer, request: WireRequest): Promise<WireAnswer
     path: mark < 0 ? request.path : request.path.slice(0, mark),
     query: new URLSearchParams(mark < 0 ? '' : request.path.slice(mark + 1)),
     headers: request.headers ?? {},
-    body: bytes,
     user: request.user ?? CONTROL_PLANE_USER,
-    signal: NEVER,
+    readBody: async () => bytes,
+    gone: () => NEVER,
   })
   const chunks: Uint8Array[] = []
   if (answer.body instanceof Uint8Array) chunks.push(answer.body)

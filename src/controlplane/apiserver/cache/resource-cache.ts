@@ -1,5 +1,6 @@
 import type { Revision } from '../../store/store.ts'
 import type { CachedEvent, CachedObject } from './cached-object.ts'
+import { SortedObjects } from './sorted-objects.ts'
 
 /** How many recent events of a resource a watch can resume from. */
 const RECENT_MAX = 4_096
@@ -11,9 +12,7 @@ export type EventListener = (event: CachedEvent) => void
 /** All objects under one storage prefix, in key order, with the recent changes. Filled by the ClusterCache. */
 export class ResourceCache {
   readonly prefix: string
-  readonly #objects = new Map<string, CachedObject>()
-  /** Keys in order; lists and pages walk it. */
-  #keys: string[] = []
+  readonly #objects = new SortedObjects()
   #recent: CachedEvent[] = []
   /** Changes up to this revision are no longer in `#recent`. */
   #forgotten: Revision = 0n
@@ -43,23 +42,13 @@ export class ResourceCache {
   }
 
   /** Objects whose keys start with `prefix`, in order, from behind `after`. */
-  *range(prefix: string, after?: string): Generator<CachedObject> {
-    for (
-      let i = this.#position(after === undefined || after < prefix ? prefix : `${after}\0`);
-      i < this.#keys.length;
-      i++
-    ) {
-      const key = this.#keys[i]!
-      if (!key.startsWith(prefix)) return
-      yield this.#objects.get(key)!
-    }
+  range(prefix: string, after?: string): Generator<CachedObject> {
+    return this.#objects.range(prefix, after)
   }
 
   /** Takes over a full list read at `revision`; what differs from before becomes no event: watchers are ended by the caller. */
   fill(objects: readonly CachedObject[], revision: Revision): void {
-    this.#objects.clear()
-    for (const object of objects) this.#objects.set(object.key, object)
-    this.#keys = objects.map(({ key }) => key)
+    this.#objects.fill(objects)
     this.#recent = []
     this.#forgotten = revision
     this.#lastChange = revision
@@ -67,14 +56,8 @@ export class ResourceCache {
 
   apply(event: CachedEvent): void {
     const { key, revision } = event.current
-    if (event.type === 'DELETED') {
-      this.#objects.delete(key)
-      const at = this.#position(key)
-      if (this.#keys[at] === key) this.#keys.splice(at, 1)
-    } else {
-      if (!this.#objects.has(key)) this.#keys.splice(this.#position(key), 0, key)
-      this.#objects.set(key, event.current)
-    }
+    if (event.type === 'DELETED') this.#objects.delete(key)
+    else this.#objects.set(event.current)
     this.#lastChange = revision
     this.#recent.push(event)
     this.#recent.at(-1 - ENCODED_MAX)?.forgetEncodings()
@@ -97,17 +80,5 @@ export class ResourceCache {
   listen(listener: EventListener): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
-  }
-
-  /** Index of the first key that is not less than this one. */
-  #position(key: string): number {
-    let low = 0
-    let high = this.#keys.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if (this.#keys[middle]! < key) low = middle + 1
-      else high = middle
-    }
-    return low
   }
 }

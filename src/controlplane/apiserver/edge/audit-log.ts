@@ -7,6 +7,8 @@ import type { User } from '../user.ts'
 /** One finished request, as far as the audit log at level Metadata tells of it: never a body. */
 export interface RequestRecord {
   readonly user: User
+  /** As whom it was carried out, when that was somebody else. */
+  readonly impersonated?: User
   readonly verb: string
   readonly method: string
   readonly path: string
@@ -56,6 +58,9 @@ function toLine(record: RequestRecord): string {
     requestURI: record.path,
     verb: record.verb,
     user: { username: record.user.name, groups: record.user.groups },
+    ...(record.impersonated === undefined
+      ? {}
+      : { impersonatedUser: { username: record.impersonated.name, groups: record.impersonated.groups } }),
     ...(record.sourceIp === undefined ? {} : { sourceIPs: [record.sourceIp] }),
     ...(record.userAgent === undefined ? {} : { userAgent: record.userAgent }),
     ...(object === undefined

@@ -11,7 +11,8 @@ function unauthorized(): StatusError {
 
 /** The user a client certificate stands for: common name and organizations. Undefined when the client showed none. */
 function certificateUser(socket: TLSSocket): User | undefined {
-  const { subject } = socket.getPeerCertificate()
+  // Null, whatever the types say, once the connection is gone.
+  const { subject } = (socket.getPeerCertificate() as ReturnType<TLSSocket['getPeerCertificate']> | null) ?? {}
   if (subject === undefined) return undefined
   if (!socket.authorized) throw unauthorized()
   const organizations = (subject.O ?? []) as string | readonly string[]

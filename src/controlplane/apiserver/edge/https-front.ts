@@ -1,17 +1,20 @@
-import type { ServerResponse as ServerHttp1Response } from 'node:http'
+import type { ServerResponse as Http1Response, IncomingMessage } from 'node:http'
 import {
   createSecureServer,
   type Http2SecureServer,
-  type Http2ServerRequest,
-  type Http2ServerResponse,
+  type IncomingHttpHeaders,
   type ServerHttp2Session,
+  type ServerHttp2Stream,
 } from 'node:http2'
 import type { AddressInfo, Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
-import { StatusError } from '../../../api/status-error.ts'
 import type { Logger } from '../../../base/logger.ts'
-import type { RequestHandler, ServerResponse } from '../server-request.ts'
+import type { RequestHandler } from '../server-request.ts'
 import type { Authenticate } from './authenticate.ts'
+import { BODY_MS, type Exchange } from './exchange.ts'
+import { Http1Exchange } from './http1-exchange.ts'
+import { Http2Exchange } from './http2-exchange.ts'
+import { createServeExchange } from './serve-exchange.ts'
 
 export interface HttpsFrontOptions {
   readonly handler: RequestHandler
@@ -21,6 +24,8 @@ export interface HttpsFrontOptions {
   readonly port: number
   readonly authenticate: Authenticate
   readonly logger: Logger
+  /** A client that takes nothing of an answer for this long is cut off; a minute when left out. */
+  readonly stalledMs?: number
 }
 
 export interface HttpsFront {
@@ -29,159 +34,95 @@ export interface HttpsFront {
   close(graceMs?: number): Promise<void>
 }
 
-/** As kube-apiserver's limit on what it reads of a request. */
-const BODY_BYTES_MAX = 3 * 1024 * 1024
 const HEADER_BYTES_MAX = 64 * 1024
-const EMPTY = new Uint8Array(0)
-
-/** Reads a body up to the limit; undefined when it is larger. */
-async function readBody(request: Http2ServerRequest): Promise<Uint8Array | undefined> {
-  if (request.method === 'GET' || request.method === 'HEAD') {
-    request.resume()
-    return EMPTY
-  }
-  const declared = Number(request.headers['content-length'] ?? 0)
-  if (declared > BODY_BYTES_MAX) return undefined
-  const chunks: Buffer[] = []
-  let length = 0
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    length += chunk.length
-    if (length > BODY_BYTES_MAX) return undefined
-    chunks.push(chunk)
-  }
-  return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, length)
-}
-
-function headersOf(request: Http2ServerRequest): Record<string, string | undefined> {
-  const headers: Record<string, string | undefined> = { __proto__: null } as never
-  for (const [name, value] of Object.entries(request.headers))
-    headers[name] = Array.isArray(value) ? value.join(', ') : value
-  return headers
-}
-
-function statusResponse(error: StatusError): ServerResponse {
-  return {
-    status: error.code,
-    headers: { 'content-type': 'application/json' },
-    body: Buffer.from(JSON.stringify(error.toStatus())),
-  }
-}
-
-async function drained(response: Http2ServerResponse): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const done = (): void => {
-      response.off('drain', done)
-      response.off('close', done)
-      resolve()
-    }
-    response.once('drain', done)
-    response.once('close', done)
-  })
-}
-
-async function send(response: Http2ServerResponse, answer: ServerResponse, signal: AbortSignal): Promise<void> {
-  const { body } = answer
-  if (body === undefined || body instanceof Uint8Array) {
-    response.writeHead(answer.status, { ...answer.headers, 'content-length': String(body?.length ?? 0) })
-    response.end(body ?? '')
-    return
-  }
-  response.writeHead(answer.status, answer.headers)
-  // HTTP/2 sends the head at once; HTTP/1.1 waits for the first byte, and a watch may have none for long.
-  if ('flushHeaders' in response) (response as unknown as ServerHttp1Response).flushHeaders()
-  for await (const chunk of body) {
-    if (signal.aborted) break
-    if (!response.write(chunk)) await drained(response)
-  }
-  response.end()
-}
+const STREAMS_MAX = 1_000
+/** What one connection may make node:http2 hold, in MB; all streams' unsent answers count. */
+const SESSION_MEMORY_MB = 64
+const CONNECTIONS_MAX = 10_000
+const HANDSHAKE_MS = 10_000
+/** A connection without a request is closed after this. */
+const IDLE_MS = 120_000
+const STALLED_MS = 60_000
+/** A peer that is gone without a word is found by this. */
+const KEEP_ALIVE_MS = 30_000
 
 /**
  * The API's TLS listener: HTTP/2 and HTTP/1.1 on one port, client certificates asked for and checked by `authenticate`.
- * A client that goes away aborts its request's signal. Limits: header and body size, streams per connection, time to
- * send a request's head; node:http2 itself counts resets, pings and settings.
+ * Bounds: size of heads and bodies, streams and memory of a connection, time for a handshake, a head, a body, an answer
+ * that is not taken; node:http2 itself counts resets, pings and settings.
  */
 export async function startHttpsFront(options: HttpsFrontOptions): Promise<HttpsFront> {
+  const { handler, authenticate, logger, tls } = options
   const sessions = new Set<ServerHttp2Session>()
   const sockets = new Set<Socket>()
-  const inFlight = new Set<AbortController>()
   const server: Http2SecureServer = createSecureServer({
-    cert: options.tls.cert,
-    key: options.tls.key,
-    ca: options.tls.ca,
+    ...tls,
     requestCert: true,
     rejectUnauthorized: false,
     allowHTTP1: true,
     minVersion: 'TLSv1.2',
     maxSettings: 32,
     maxSessionInvalidFrames: 100,
+    maxSessionMemory: SESSION_MEMORY_MB,
     maxOutstandingPings: 10,
-    unknownProtocolTimeout: 10_000,
-    handshakeTimeout: 10_000,
-    settings: { maxConcurrentStreams: 1_000, maxHeaderListSize: HEADER_BYTES_MAX, initialWindowSize: 1024 * 1024 },
+    unknownProtocolTimeout: HANDSHAKE_MS,
+    handshakeTimeout: HANDSHAKE_MS,
+    // Of the HTTP/1.1 side: a client that keeps its connection does not lose a request to its end.
+    keepAliveTimeout: IDLE_MS,
+    headersTimeout: HANDSHAKE_MS,
+    requestTimeout: BODY_MS,
+    connectionsCheckingInterval: HANDSHAKE_MS / 2,
+    maxHeaderSize: HEADER_BYTES_MAX,
+    settings: {
+      maxConcurrentStreams: STREAMS_MAX,
+      maxHeaderListSize: HEADER_BYTES_MAX,
+      initialWindowSize: 1024 * 1024,
+    },
+  } as Parameters<typeof createSecureServer>[0])
+  server.maxConnections = CONNECTIONS_MAX
+  const { serve, abortAll } = createServeExchange({
+    handler,
+    authenticate,
+    logger,
+    stalledMs: options.stalledMs ?? STALLED_MS,
   })
-
-  const serve = async (request: Http2ServerRequest, response: Http2ServerResponse): Promise<void> => {
-    const abort = new AbortController()
-    inFlight.add(abort)
-    response.once('close', () => {
-      inFlight.delete(abort)
-      abort.abort()
+  const take = (exchange: Exchange): void => {
+    serve(exchange).catch((error) => {
+      logger.error({ err: error, path: exchange.url.split('?')[0] }, 'an answer could not be sent')
+      exchange.destroy()
     })
-    try {
-      const headers = headersOf(request)
-      const socket = (request.stream?.session?.socket ?? request.socket) as TLSSocket
-      const user = await options.authenticate(socket, headers)
-      const body = await readBody(request)
-      if (body === undefined) {
-        await send(
-          response,
-          statusResponse(
-            new StatusError('RequestEntityTooLarge', `Request entity too large: limit is ${BODY_BYTES_MAX}`),
-          ),
-          abort.signal,
-        )
-        request.destroy()
-        return
-      }
-      const mark = request.url.indexOf('?')
-      const answer = await options.handler.handle({
-        method: request.method,
-        path: mark < 0 ? request.url : request.url.slice(0, mark),
-        query: new URLSearchParams(mark < 0 ? '' : request.url.slice(mark + 1)),
-        headers,
-        body,
-        user,
-        signal: abort.signal,
-      })
-      await send(response, answer, abort.signal)
-    } catch (error) {
-      if (abort.signal.aborted || response.headersSent) return void response.destroy()
-      if (!(error instanceof StatusError)) options.logger.error({ err: error, path: request.url }, 'a request failed')
-      await send(
-        response,
-        statusResponse(
-          error instanceof StatusError ? error : new StatusError('InternalError', 'Internal error occurred'),
-        ),
-        abort.signal,
-      )
-    }
   }
-  server.on(
-    'request',
-    (request: Http2ServerRequest, response: Http2ServerResponse) =>
-      void serve(request, response).catch(() => response.destroy()),
+
+  server.on('request', (request, response) =>
+    take(new Http1Exchange(request as unknown as IncomingMessage, response as unknown as Http1Response)),
   )
+  // A listener for requests makes node wrap streams for it, too: ours is to be the only one that gets them.
+  server.removeAllListeners('stream')
+  server.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number) => {
+    const { session } = stream
+    if (session !== undefined) take(new Http2Exchange(stream, headers, flags, session.socket as TLSSocket))
+  })
   server.on('session', (session) => {
     sessions.add(session)
+    let streams = 0
+    session.on('stream', (stream) => {
+      streams += 1
+      stream.on('close', () => {
+        streams -= 1
+      })
+    })
+    session.setTimeout(IDLE_MS, () => {
+      if (streams === 0) session.close()
+    })
     session.on('close', () => sessions.delete(session))
-    session.on('error', (error) => options.logger.debug({ err: error }, 'an HTTP/2 session failed'))
+    session.on('error', (error) => logger.debug({ err: error }, 'an HTTP/2 session failed'))
   })
-  server.on('sessionError', (error) => options.logger.debug({ err: error }, 'an HTTP/2 session failed'))
-  server.on('tlsClientError', (error) => options.logger.debug({ err: error }, 'a TLS handshake failed'))
+  server.on('sessionError', (error) => logger.debug({ err: error }, 'an HTTP/2 session failed'))
+  server.on('tlsClientError', (error) => logger.debug({ err: error }, 'a TLS handshake failed'))
   server.on('secureConnection', (socket) => {
     sockets.add(socket)
     socket.setNoDelay(true)
+    socket.setKeepAlive(true, KEEP_ALIVE_MS)
     socket.on('error', () => {})
     socket.on('close', () => sockets.delete(socket))
   })
@@ -192,7 +133,7 @@ export async function startHttpsFront(options: HttpsFrontOptions): Promise<Https
       resolve()
     })
   })
-  server.on('error', (error) => options.logger.error({ err: error }, 'the API listener failed'))
+  server.on('error', (error) => logger.error({ err: error }, 'the API listener failed'))
 
   return {
     port: (server.address() as AddressInfo).port,
@@ -201,7 +142,7 @@ export async function startHttpsFront(options: HttpsFrontOptions): Promise<Https
       for (const session of sessions) session.close()
       // Watches and followed logs end only when told to.
       const timer = setTimeout(() => {
-        for (const abort of inFlight) abort.abort()
+        abortAll()
         for (const session of sessions) session.destroy()
         for (const socket of sockets) socket.destroy()
       }, graceMs)

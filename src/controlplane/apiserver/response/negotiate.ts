@@ -47,11 +47,16 @@ export function encodingIn({ type }: MediaRange, encodings: readonly Encoding[])
   return encodings.find((encoding) => MEDIA_TYPE[encoding] === type)
 }
 
-const JSON_ONLY: readonly Encoding[] = ['json']
+export const JSON_ONLY: readonly Encoding[] = ['json']
 export const BOTH: readonly Encoding[] = ['json', 'protobuf']
 
 /** What a range asks for; undefined when this server does not have it. */
-function formOf(range: MediaRange, encodings: readonly Encoding[], query: URLSearchParams): ResponseForm | undefined {
+function formOf(
+  range: MediaRange,
+  encodings: readonly Encoding[],
+  query: URLSearchParams,
+  transforms: boolean,
+): ResponseForm | undefined {
   const { parameters } = range
   if ((parameters.get('stream') ?? 'watch') !== 'watch') return undefined
   const as = parameters.get('as')
@@ -59,7 +64,7 @@ function formOf(range: MediaRange, encodings: readonly Encoding[], query: URLSea
     const encoding = encodingIn(range, encodings)
     return encoding && { kind: 'plain', encoding }
   }
-  if (parameters.get('g') !== 'meta.k8s.io' || parameters.get('v') !== 'v1') return undefined
+  if (!transforms || parameters.get('g') !== 'meta.k8s.io' || parameters.get('v') !== 'v1') return undefined
   if (as === 'PartialObjectMetadata' || as === 'PartialObjectMetadataList') {
     const encoding = encodingIn(range, BOTH)
     return encoding && { kind: 'metadata', encoding }
@@ -77,14 +82,18 @@ function formOf(range: MediaRange, encodings: readonly Encoding[], query: URLSea
 }
 
 /**
- * The first of the client's media ranges that this server can give; `protobuf` tells whether the resource has that form.
- * Throws NotAcceptable when there is none.
+ * The first of the client's media ranges that this server can give. `encodings` are those that the resource has;
+ * `transforms` tells whether it can also be shown as a table or by its metadata. Throws NotAcceptable for none.
  */
-export function responseForm(accept: string | undefined, query: URLSearchParams, protobuf: boolean): ResponseForm {
+export function responseForm(
+  accept: string | undefined,
+  query: URLSearchParams,
+  encodings: readonly Encoding[],
+  transforms: boolean,
+): ResponseForm {
   if (accept === undefined || accept === '' || accept === 'application/json') return PLAIN
-  const encodings = protobuf ? BOTH : JSON_ONLY
   for (const range of mediaRanges(accept)) {
-    const form = formOf(range, encodings, query)
+    const form = formOf(range, encodings, query, transforms)
     if (form !== undefined) return form
   }
   const accepted = encodings.map((encoding) => MEDIA_TYPE[encoding]).join(', ')

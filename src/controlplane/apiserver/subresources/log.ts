@@ -46,7 +46,7 @@ export async function log(
     if (value !== null) passed.set(name, value)
   }
   const path = `/containerLogs/${[info.namespace, info.name, container].map(encodeURIComponent).join('/')}?${passed}`
-  const { status, body } = await source(node.object as Node, path, request.signal)
+  const { status, body } = await source(node.object as Node, path, request.gone())
   if (status === 200) return { kind: 'stream', status, contentType: 'text/plain', body }
   const chunks: Uint8Array[] = []
   for await (const chunk of body) chunks.push(chunk)

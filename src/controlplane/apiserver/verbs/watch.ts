@@ -69,7 +69,8 @@ function tooOld(asked: bigint, oldest: bigint): WatchItem {
 
 /** GET with `watch`: what is there, if asked for, then every change that the selectors choose, until the client goes. */
 export async function watch(registry: Registry, request: CoreRequest, random: () => number): Promise<CoreResponse> {
-  const { definition, info, query, signal } = request
+  const { definition, info, query } = request
+  const signal = request.gone()
   const isOne = info.name !== ''
   const prefix = isOne || info.namespace !== '' ? storageKey(definition, info.namespace, info.name) : undefined
   const concerns = (key: string): boolean => prefix === undefined || (isOne ? key === prefix : key.startsWith(prefix))
