@@ -55,9 +55,12 @@ export function podRequests(pod: Pod): PodRequests {
   return { cpuMilli: cpu, memoryBytes: memory, others }
 }
 
-/** Guaranteed, Burstable or BestEffort, as Kubernetes classes pods by their CPU and memory. */
+/**
+ * Guaranteed, Burstable or BestEffort, as Kubernetes classes pods by their CPU and memory. Also for a pod that has not
+ * been validated yet and may have no containers.
+ */
 export function podQosClass(spec: PodSpec): 'Guaranteed' | 'Burstable' | 'BestEffort' {
-  const all = [...(spec.initContainers ?? []), ...spec.containers]
+  const all = [...(spec.initContainers ?? []), ...(spec.containers ?? [])]
   let any = false
   let guaranteed = true
   for (const { resources } of all) {
