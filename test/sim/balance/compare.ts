@@ -1,9 +1,9 @@
 /** `node test/sim/balance/compare.ts [seed]`: every algorithm in every scenario, on virtual time. */
 import { CONTENDERS } from './contenders.ts'
-import { EQUALS, FAIL_FAST, JOIN, MIXED, NEIGHBOURS, SPORADIC, STALL } from './scenarios.ts'
+import { EQUALS, FAIL_FAST, JOIN, MIXED, NEIGHBOURS, RECOVERY, SPORADIC, STALL } from './scenarios.ts'
 import { type Contender, percentile, type Scenario, simulate } from './simulate.ts'
 
-const SCENARIOS = [STALL, FAIL_FAST, SPORADIC, EQUALS, MIXED, NEIGHBOURS, JOIN] as const
+const SCENARIOS = [STALL, FAIL_FAST, RECOVERY, SPORADIC, EQUALS, MIXED, NEIGHBOURS, JOIN] as const
 
 export interface Row {
   readonly algorithm: string
@@ -28,10 +28,29 @@ export function compare(scenario: Scenario, contenders: readonly Contender[], se
   })
 }
 
+const PROXIES = [1, 8, 40, 200] as const
+
+/** p99 in ms by the number of proxies that share the load: the more there are, the less each knows. */
+function compareProxies(scenario: Scenario, seed: number): readonly Record<string, number | string>[] {
+  return CONTENDERS.map((contender) => ({
+    algorithm: contender.name,
+    ...Object.fromEntries(
+      PROXIES.map((proxies) => [
+        `${proxies} proxies`,
+        rounded(percentile(simulate({ ...scenario, proxies }, contender, seed), 0.99), 1),
+      ]),
+    ),
+  }))
+}
+
 if (import.meta.main) {
   const seed = Number(process.argv[2] ?? 1)
   for (const scenario of SCENARIOS) {
     process.stdout.write(`\n${scenario.name} (seed ${seed})\n`)
     console.table(compare(scenario, CONTENDERS, seed))
+  }
+  for (const scenario of [EQUALS, MIXED]) {
+    process.stdout.write(`\n${scenario.name}: p99 in ms by the number of proxies (seed ${seed})\n`)
+    console.table(compareProxies(scenario, seed))
   }
 }

@@ -20,11 +20,11 @@ export const PROBING_PREQUAL: Contender = {
   },
 }
 
+/** Least request is RIF-P2C where all weights are the same, as they are here. */
 export const CONTENDERS: readonly Contender[] = [
   byName('random'),
   byName('round-robin'),
   byName('client-side-wrr'),
-  byName('least-request'),
   byName('rif-p2c'),
   byName('prequal'),
   PROBING_PREQUAL,

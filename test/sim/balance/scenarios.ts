@@ -43,8 +43,8 @@ export const EQUALS: Scenario = {
   backends: equals,
   proxies: 8,
   requestsPerSecond: loadOf(equals, 0.9),
-  durationMs: 20_000,
-  warmUpMs: 5_000,
+  durationMs: 12_000,
+  warmUpMs: 3_000,
   timeoutMs: 5_000,
   work,
 }
@@ -70,27 +70,36 @@ export const NEIGHBOURS: Scenario = {
   requestsPerSecond: loadOf(equals, 0.85 * (1 - 0.2 * 0.33)),
 }
 
-/** One request in a hundred fails wherever it goes: nobody's fault, and no reason to crowd the lucky ones. */
+/** One request in 500 fails wherever it goes: nobody's fault, and no reason to crowd the lucky ones. */
 export const SPORADIC: Scenario = {
   ...EQUALS,
-  name: '20 backends, 2 % errors everywhere, 85 % load',
-  backends: among(20, (k) => {
-    let count = k
-    return { ...HEALTHY, fails: () => ++count % 50 === 0 }
-  }),
+  name: '20 backends, 0.2 % errors everywhere, 85 % load',
+  backends: among(20, (k) => ({ ...HEALTHY, fails: everyNth(500, k * 23) })),
   requestsPerSecond: loadOf(equals, 0.85),
 }
 
-/** An eleventh backend joins after 20 s, cold: a tenth as fast, warm after 10 s. */
+function everyNth(n: number, start: number): () => boolean {
+  let count = start
+  return () => ++count % n === 0
+}
+
+/** One of 11 answers errors for ten seconds and is well again. */
+export const RECOVERY: Scenario = {
+  ...STALL,
+  name: 'one of 11 fails for 10 s',
+  backends: among(11, (k) => (k === 0 ? { ...HEALTHY, fails: (nowMs) => nowMs >= 10_000 && nowMs < 20_000 } : HEALTHY)),
+}
+
+/** An eleventh backend joins after 10 s, cold: a tenth as fast, warm after 10 s. */
 export const JOIN: Scenario = {
   ...STALL,
   name: 'an eleventh joins cold',
   backends: among(11, (k) =>
-    k === 10 ? { ...HEALTHY, speed: (nowMs) => Math.min(1, 0.1 + (0.9 * (nowMs - 20_000)) / 10_000) } : HEALTHY,
+    k === 10 ? { ...HEALTHY, speed: (nowMs) => Math.min(1, 0.1 + (0.9 * (nowMs - 10_000)) / 10_000) } : HEALTHY,
   ),
-  joinsAtMs: Array.from({ length: 11 }, (_, k) => (k === 10 ? 20_000 : Number.NEGATIVE_INFINITY)),
+  joinsAtMs: Array.from({ length: 11 }, (_, k) => (k === 10 ? 10_000 : Number.NEGATIVE_INFINITY)),
   proxies: 2,
   requestsPerSecond: 2_800,
-  durationMs: 45_000,
-  warmUpMs: 20_000,
+  durationMs: 25_000,
+  warmUpMs: 10_000,
 }
