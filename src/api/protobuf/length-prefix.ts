@@ -1,4 +1,4 @@
-/** The tag and length (both below 2^32) before a length-delimited value. */
+/** Tag (of one byte: field numbers up to 15) and length (below 2^32) before a length-delimited value. */
 export function lengthPrefix(tag: number, length: number): Buffer {
   const bytes = [tag]
   let rest = length
