@@ -19,7 +19,8 @@ export const TRACE = 8
 export const CONNECT = 9
 export type Method = number
 
-const METHODS = ['', 'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'TRACE', 'CONNECT'].map(bytesOf)
+const METHOD_NAMES = ['', 'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'TRACE', 'CONNECT']
+const METHODS = METHOD_NAMES.map(bytesOf)
 const METHOD_BYTES_MAX = 32
 const HTTP_1 = bytesOf('HTTP/1.')
 const HTTP = bytesOf('HTTP/')
@@ -289,6 +290,11 @@ export class RequestHead {
     this.refusal = refusal
     return -1
   }
+}
+
+/** Empty for methods that have no number. */
+export function methodName(method: Method): string {
+  return METHOD_NAMES[method] ?? ''
 }
 
 function methodOf(b: Uint8Array, start: number, end: number): Method {

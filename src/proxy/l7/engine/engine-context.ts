@@ -1,0 +1,47 @@
+import type { Clock } from '../../../base/clock.ts'
+import { RequestForwarder } from '../http1/forward-request.ts'
+import { ResponseForwarder } from '../http1/forward-response.ts'
+import { RandomHex } from '../http1/random-hex.ts'
+import { RequestHead } from '../http1/request-head.ts'
+import { ResponseHead } from '../http1/response-head.ts'
+import { Arena } from './arena.ts'
+import { BulkBuffers } from './bulk-buffers.ts'
+import { Deadlines } from './deadlines.ts'
+import type { EngineSettings } from './engine-settings.ts'
+import { OutboxChunks } from './outbox.ts'
+import { TurnEnd } from './turn-end.ts'
+
+const READ_BYTES = 64 * 1024
+
+/** What all connections of one engine share: memory, heads, clock, time limits. One event loop has one. */
+export class EngineContext {
+  readonly settings: EngineSettings
+  readonly clock: Clock
+  /** 0 to 1, for choices. */
+  readonly random: () => number
+  readonly requestHead: RequestHead
+  readonly responseHead: ResponseHead
+  readonly requestForwarder: RequestForwarder
+  readonly responseForwarder: ResponseForwarder
+  readonly arena = new Arena()
+  /** Every connection reads into this one, unless it carries much. */
+  readonly readBuffer = new Uint8Array(READ_BYTES)
+  readonly bulk = new BulkBuffers()
+  readonly outboxChunks = new OutboxChunks()
+  readonly deadlines: Deadlines
+  readonly turnEnd = new TurnEnd()
+  /** No further requests: connections close after what they are about. */
+  isDraining = false
+
+  /** `seed`: four random words for ids. */
+  constructor(settings: EngineSettings, clock: Clock, random: () => number, seed: Int32Array) {
+    this.settings = settings
+    this.clock = clock
+    this.random = random
+    this.requestHead = new RequestHead(settings.limits)
+    this.responseHead = new ResponseHead(settings.limits)
+    this.requestForwarder = new RequestForwarder(settings.forward, new RandomHex(seed))
+    this.responseForwarder = new ResponseForwarder(settings.forward.pseudonym)
+    this.deadlines = new Deadlines(clock)
+  }
+}

@@ -1,0 +1,114 @@
+import { randomBytes } from 'node:crypto'
+import { createServer, type ListenOptions, type Server } from 'node:net'
+import { type Clock, systemClock } from '../../../base/clock.ts'
+import { ClientConnection, type ClientSettings } from './client-connection.ts'
+import { EngineContext } from './engine-context.ts'
+import { DEFAULT_ENGINE_SETTINGS, type EngineSettings } from './engine-settings.ts'
+import type { Router } from './route.ts'
+import { Upstream, type UpstreamOptions } from './upstream.ts'
+
+export interface EngineOptions {
+  readonly settings?: Partial<EngineSettings>
+  readonly clock?: Clock
+  readonly random?: () => number
+}
+
+interface ClosableHandle {
+  close(): void
+}
+
+interface AcceptingHandle {
+  onconnection: (error: number, handle: ClosableHandle | undefined) => void
+}
+
+/** A port that is listened on. */
+export interface EngineListener {
+  readonly port: number
+  /** Lets go of the port. Open connections stay. */
+  close(): Promise<void>
+}
+
+/** An HTTP proxy on one event loop: listeners, their clients, and the upstreams that routers send requests to. */
+export class Engine {
+  readonly context: EngineContext
+  /** Answers of the proxy's own to requests that belong to no route, by code. */
+  readonly errors = new Map<string, number>()
+  readonly upstreams: Upstream[] = []
+  readonly #clients = new Set<ClientConnection>()
+  readonly #servers = new Set<Server>()
+
+  constructor(options: EngineOptions = {}) {
+    this.context = new EngineContext(
+      { ...DEFAULT_ENGINE_SETTINGS, ...options.settings },
+      options.clock ?? systemClock,
+      options.random ?? Math.random,
+      new Int32Array(new Uint8Array(randomBytes(16)).buffer),
+    )
+  }
+
+  get connections(): number {
+    return this.#clients.size
+  }
+
+  createUpstream(options: UpstreamOptions): Upstream {
+    const upstream = new Upstream(this.context, options)
+    this.upstreams.push(upstream)
+    return upstream
+  }
+
+  /** Resolves once it listens; rejects with the system's error when it cannot. */
+  async listen(options: ListenOptions, router: Router): Promise<EngineListener> {
+    const settings: ClientSettings = {
+      scheme: 'http',
+      router,
+      onClosed: (connection) => this.#clients.delete(connection),
+      countError: (code) => this.errors.set(code, (this.errors.get(code) ?? 0) + 1),
+    }
+    const server = createServer()
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      server.listen({ backlog: 4_096, ...options }, () => {
+        server.off('error', reject)
+        resolve()
+      })
+    })
+    // Below `net.Server`: it would make a socket for each connection that cannot read into a buffer of ours.
+    const { _handle: handle } = server as unknown as { readonly _handle: AcceptingHandle }
+    handle.onconnection = (error, accepted) => {
+      // Out of descriptors, or the client has gone again: the kernel keeps the others in its queue.
+      if (error !== 0 || accepted === undefined) return
+      this.#clients.add(new ClientConnection(this.context, settings, accepted))
+    }
+    this.#servers.add(server)
+    const address = server.address()
+    return {
+      port: typeof address === 'object' && address !== null ? address.port : 0,
+      close: () => this.#closeServer(server),
+    }
+  }
+
+  /** No new connections; each ends after the request it is about. Resolves when none is left, or after `withinMs`. */
+  async drain(withinMs: number): Promise<void> {
+    this.context.isDraining = true
+    await Promise.all([...this.#servers].map((server) => this.#closeServer(server)))
+    for (const client of this.#clients) client.drain()
+    const { clock } = this.context
+    const untilMs = clock.monotonic() + withinMs
+    while (this.#clients.size > 0 && clock.monotonic() < untilMs) {
+      await new Promise<void>((resolve) => clock.setTimer(10, resolve))
+    }
+    this.destroy()
+  }
+
+  /** Ends everything at once. */
+  destroy(): void {
+    for (const server of this.#servers) void this.#closeServer(server)
+    for (const client of this.#clients) client.destroy()
+    for (const upstream of this.upstreams) upstream.destroy()
+  }
+
+  #closeServer(server: Server): Promise<void> {
+    this.#servers.delete(server)
+    return new Promise((resolve) => server.close(() => resolve()))
+  }
+}

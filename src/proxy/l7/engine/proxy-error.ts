@@ -1,0 +1,26 @@
+import type { Retryable } from '../../resilience/retry-rule.ts'
+
+/** Where the fault lies, and whether another try makes sense; `code` is stable, sent as `x-wherry-error` and counted. */
+export interface ProxyError {
+  readonly code: string
+  readonly status: 408 | 500 | 502 | 503 | 504
+  readonly source: 'downstream' | 'upstream' | 'internal'
+  readonly retry: Retryable
+}
+
+/** Made once: nothing is allocated for a request that fails. */
+export const PROXY_ERRORS = {
+  noRoute: { code: 'no-route', status: 503, source: 'internal', retry: 'never' },
+  noEndpoint: { code: 'no-endpoint', status: 503, source: 'upstream', retry: 'never' },
+  overloaded: { code: 'overloaded', status: 503, source: 'internal', retry: 'never' },
+  connectFailed: { code: 'connect-failed', status: 503, source: 'upstream', retry: 'safe' },
+  connectTimeout: { code: 'connect-timeout', status: 504, source: 'upstream', retry: 'safe' },
+  /** It had carried other requests before. */
+  reusedConnectionBroke: { code: 'upstream-closed', status: 502, source: 'upstream', retry: 'ifReused' },
+  connectionBroke: { code: 'upstream-closed', status: 502, source: 'upstream', retry: 'ifIdempotent' },
+  responseTimeout: { code: 'response-timeout', status: 504, source: 'upstream', retry: 'never' },
+  badResponse: { code: 'bad-response', status: 502, source: 'upstream', retry: 'never' },
+  upgradeFailed: { code: 'upgrade-failed', status: 502, source: 'upstream', retry: 'never' },
+  /** The client did not send what it announced in time. */
+  requestTimeout: { code: 'request-timeout', status: 408, source: 'downstream', retry: 'never' },
+} as const satisfies Record<string, ProxyError>

@@ -1,0 +1,13 @@
+import type { RequestHead } from '../http1/request-head.ts'
+import type { Upstream } from './upstream.ts'
+
+/** Where requests that match it go. `id`: small and dense, one for each route of an engine. */
+export interface Route {
+  readonly id: number
+  /** What it is called in metrics. */
+  readonly name: string
+  readonly upstream: Upstream
+}
+
+/** Chooses by a request's head, whose offsets point into `b`. undefined: none matches. */
+export type Router = (head: RequestHead, b: Uint8Array) => Route | undefined

@@ -1,0 +1,517 @@
+import { parseKeepAliveTimeout } from '../http1/keep-alive-timeout.ts'
+import { BODY_READ, HEAD_READ, MESSAGE_END, NEED_MORE } from '../http1/read-event.ts'
+import { refusalName } from '../http1/refusal.ts'
+import { ResponseReader } from '../http1/response-reader.ts'
+import type { EngineContext } from './engine-context.ts'
+import type { OutboxChunk } from './outbox.ts'
+import { PROXY_ERRORS, type ProxyError } from './proxy-error.ts'
+import type { ResponseReceiver } from './response-receiver.ts'
+import type { TunnelSide } from './tunnel-side.ts'
+import { Wire } from './wire.ts'
+
+/** The endpoint that a connection leads to. */
+export interface ConnectionOwner {
+  readonly address: string
+  readonly port: number
+  /** It has no request any more and can take another. */
+  becameIdle(connection: UpstreamConnection): void
+  closed(connection: UpstreamConnection): void
+  /** Time between two answers, or from a request to its answer. */
+  answered(serviceMs: number): void
+  /** Requests waited behind one that was slow. */
+  stalled(nowMs: number): void
+}
+
+/** A request under way. */
+interface Slot {
+  /** undefined: it is not wanted any more; the response is read and dropped. */
+  receiver: ResponseReceiver | undefined
+  chunk: OutboxChunk | undefined
+  start: number
+  end: number
+  toHead: boolean
+  /** All of the request is in `chunk`. */
+  isWhole: boolean
+  hasBegun: boolean
+  /** The receiver takes no chunks. */
+  contentOnly: boolean
+  sentAtMs: number
+}
+
+/** Content of unwanted responses that is read before the connection is given up instead. */
+const UNWANTED_BYTES_MAX = 64 * 1024
+/** With so much to come, memory of its own is worth its while. */
+const BULK_BYTES = 32 * 1024
+const NO_BYTES = new Uint8Array(0)
+
+/**
+ * One connection to an endpoint and the requests sent on it, which are answered in their order. Requests lie in chunks
+ * of memory that stay until the answer is there: what is written from, and what another connection sends again when
+ * this one breaks.
+ */
+export class UpstreamConnection {
+  deadlineMs: number
+  isConnected = false
+  /** Takes no further request. */
+  isClosing = false
+  /** Requests behind others are allowed. */
+  isShared = false
+  /** Requests under way. */
+  count = 0
+  readonly #context: EngineContext
+  readonly #owner: ConnectionOwner
+  readonly #wire: Wire
+  readonly #reader: ResponseReader
+  #slots: Slot[]
+  #head = 0
+  #served = 0
+  #chunk: OutboxChunk | undefined
+  #flushedTo = 0
+  #isFlushPlanned = false
+  #isPaused = false
+  #isClosed = false
+  #lastAnswerMs = 0
+  #unwantedBytes = 0
+  /** The endpoint closes idle connections after so long, as far as it says. */
+  #idleMs: number
+  #tunnel: TunnelSide | undefined
+
+  constructor(context: EngineContext, owner: ConnectionOwner, nowMs: number) {
+    this.#context = context
+    this.#owner = owner
+    this.#reader = new ResponseReader(context.responseHead, context.settings.limits.headBytesMax)
+    this.#slots = [newSlot()]
+    this.#idleMs = context.settings.upstreamIdleMs
+    this.deadlineMs = nowMs + context.settings.connectMs
+    this.#wire = new Wire(context, this, undefined)
+    context.deadlines.add(this)
+    const { socket } = this.#wire
+    socket.once('connect', () => this.#onConnect())
+    socket.connect({ host: owner.address, port: owner.port })
+  }
+
+  get wire(): Wire {
+    return this.#wire
+  }
+
+  get isUsable(): boolean {
+    return !this.isClosing && !this.#isClosed
+  }
+
+  /** When the request that is to be answered next began to be the next one. */
+  get waitingSinceMs(): number {
+    return Math.max(this.#slots[this.#head]!.sentAtMs, this.#lastAnswerMs)
+  }
+
+  /** Where a request of up to `bytes` may be written to, in `outbox`; `push` follows. */
+  room(bytes: number): number {
+    let chunk = this.#chunk
+    if (chunk !== undefined && chunk.bytes.length - chunk.used < bytes) {
+      this.flushNow()
+      if (chunk.live === 0 && this.#wire.isPending === false) this.#context.outboxChunks.giveBack(chunk)
+      chunk = undefined
+    }
+    if (chunk === undefined) {
+      chunk = this.#context.outboxChunks.take(bytes)
+      this.#chunk = chunk
+      this.#flushedTo = 0
+    }
+    return chunk.used
+  }
+
+  get outbox(): Uint8Array {
+    return this.#chunk!.bytes
+  }
+
+  /** The request that was written from `room` to `end` is under way. `isLast`: the connection closes after it. */
+  push(receiver: ResponseReceiver, toHead: boolean, end: number, nowMs: number, isLast: boolean): void {
+    if (this.count === this.#slots.length) this.#grow()
+    const slot = this.#slots[(this.#head + this.count) & (this.#slots.length - 1)]!
+    const chunk = this.#chunk!
+    slot.receiver = receiver
+    slot.chunk = chunk
+    slot.start = chunk.used
+    slot.end = end
+    slot.toHead = toHead
+    slot.isWhole = true
+    slot.hasBegun = false
+    slot.sentAtMs = nowMs
+    chunk.used = end
+    chunk.live++
+    this.count++
+    if (isLast) this.isClosing = true
+    if (this.isConnected && this.count === 1) this.deadlineMs = nowMs + this.#context.settings.responseMs
+    this.#planFlush()
+  }
+
+  /** A part of the last request's body. True: hand over no more until `resumeRequest`. */
+  appendBody(b: Uint8Array, start: number, end: number, from: Wire, nowMs: number): boolean {
+    const slot = this.#slots[(this.#head + this.count - 1) & (this.#slots.length - 1)]!
+    const { settings } = this.#context
+    if (this.isConnected) this.deadlineMs = nowMs + settings.responseMs
+    const chunk = this.#chunk!
+    const size = end - start
+    // As long as it fits: in fewer writes, and whole when it has to be sent again.
+    if (slot.isWhole && slot.chunk === chunk && chunk.used === slot.end && chunk.bytes.length - chunk.used >= size) {
+      chunk.bytes.set(b.subarray(start, end), chunk.used)
+      chunk.used += size
+      slot.end = chunk.used
+      this.#planFlush()
+      return !this.isConnected
+    }
+    slot.isWhole = false
+    this.flushNow()
+    this.#wire.passOn(from, b, start, end)
+    return this.#wire.isPending || !this.isConnected
+  }
+
+  /** The receiver of the request at hand can take more of the response. */
+  resumeResponse(): void {
+    this.#wire.returned()
+    if (!this.#isPaused) return
+    this.#isPaused = false
+    this.deadlineMs = this.#context.clock.monotonic() + this.#context.settings.bodyMs
+    this.#wire.resume()
+  }
+
+  /** `receiver` wants no response any more. */
+  abandon(receiver: ResponseReceiver): void {
+    const mask = this.#slots.length - 1
+    for (let i = 0; i < this.count; i++) {
+      const slot = this.#slots[(this.#head + i) & mask]!
+      if (slot.receiver !== receiver) continue
+      slot.receiver = undefined
+      if (!this.isShared) this.destroy()
+      else if (i === 0 && this.#isPaused) {
+        this.#isPaused = false
+        this.#wire.resume()
+      }
+      return
+    }
+  }
+
+  /** The requests behind the first go elsewhere; this connection ends with its answer. */
+  moveWaiting(nowMs: number): void {
+    this.#owner.stalled(nowMs)
+    this.isClosing = true
+    const moved = this.#takeFrom(1)
+    for (const slot of moved) {
+      const { receiver, chunk, start, end } = slot
+      if (receiver !== undefined) receiver.moved(chunk!.bytes, start, end)
+      this.#release(slot)
+    }
+  }
+
+  flush(): void {
+    this.#isFlushPlanned = false
+    this.flushNow()
+  }
+
+  flushNow(): void {
+    const chunk = this.#chunk
+    if (chunk === undefined || this.#flushedTo === chunk.used || this.#wire.isDestroyed) return
+    const from = this.#flushedTo
+    this.#flushedTo = chunk.used
+    this.#wire.write(chunk.bytes.subarray(from, chunk.used))
+  }
+
+  /** Ends the connection at once. Requests under way fail. */
+  destroy(): void {
+    this.isClosing = true
+    if (!this.#wire.isDestroyed) this.#wire.socket.destroy()
+  }
+
+  /** No further requests; ends when those under way are answered. */
+  close(): void {
+    this.isClosing = true
+    if (this.count === 0 && this.#tunnel === undefined) this.destroy()
+  }
+
+  expire(): void {
+    if (this.count === 0) {
+      this.destroy()
+      return
+    }
+    const slot = this.#slots[this.#head]!
+    const error = this.isConnected ? PROXY_ERRORS.responseTimeout : PROXY_ERRORS.connectTimeout
+    if (this.isConnected) {
+      const [first] = this.#takeFrom(0, 1)
+      this.#fail(first!, error, slot.hasBegun ? 'the response stopped' : 'no response in time')
+      if (this.count > 0) this.#moveAll()
+    } else this.#failAll(error, 'no connection in time')
+    this.destroy()
+  }
+
+  onBytes(count: number, b: Uint8Array): boolean {
+    if (this.#tunnel !== undefined) return this.#tunnel.bytes(b, count)
+    const nowMs = this.#context.clock.monotonic()
+    const { inbox } = this.#reader
+    inbox.feed(b, 0, count)
+    this.#readResponses(nowMs)
+    inbox.keep()
+    const { isInBody, body } = this.#reader
+    this.#wire.isBulk = isInBody && (count === b.length || body.leftBytes >= BULK_BYTES)
+    return !this.#isPaused
+  }
+
+  onDrained(): void {
+    if (this.#tunnel !== undefined) this.#tunnel.drained()
+    else if (this.count > 0)
+      this.#slots[(this.#head + this.count - 1) & (this.#slots.length - 1)]!.receiver?.resumeRequest()
+  }
+
+  onEnd(): void {
+    if (this.#tunnel !== undefined) {
+      this.#tunnel.end()
+      return
+    }
+    if (this.count > 0 && this.#reader.finish() === MESSAGE_END) {
+      this.isClosing = true
+      this.#finishFirst(this.#context.clock.monotonic())
+    }
+    this.destroy()
+  }
+
+  onClose(): void {
+    this.#isClosed = true
+    this.isClosing = true
+    this.#context.deadlines.delete(this)
+    this.#owner.closed(this)
+    if (this.#tunnel !== undefined) this.#tunnel.closed()
+    else if (!this.isConnected) this.#failAll(PROXY_ERRORS.connectFailed, 'no connection')
+    else {
+      this.#failAll(
+        this.#served > 0 ? PROXY_ERRORS.reusedConnectionBroke : PROXY_ERRORS.connectionBroke,
+        'the connection ended before the response did',
+      )
+    }
+    const chunk = this.#chunk
+    // A write that was still pending keeps its memory.
+    if (chunk !== undefined && chunk.live === 0 && !this.#wire.isPending) this.#context.outboxChunks.giveBack(chunk)
+    this.#chunk = undefined
+  }
+
+  #onConnect(): void {
+    this.isConnected = true
+    const nowMs = this.#context.clock.monotonic()
+    this.#lastAnswerMs = nowMs
+    this.deadlineMs = nowMs + (this.count > 0 ? this.#context.settings.responseMs : this.#idleMs)
+    if (this.count > 0 && !this.#wire.isPending) this.onDrained()
+  }
+
+  #readResponses(nowMs: number): void {
+    const reader = this.#reader
+    const { inbox } = reader
+    const { responseHead, settings } = this.#context
+    for (;;) {
+      if (this.#wire.isDestroyed) return
+      if (this.count === 0) {
+        // Nobody asked: whatever this answers, it must not be taken for the answer to the next request.
+        if (inbox.size > 0) this.destroy()
+        return
+      }
+      const slot = this.#slots[this.#head]!
+      const { receiver } = slot
+      const event = reader.next(slot.toHead)
+      if (event === NEED_MORE) {
+        if (slot.hasBegun) {
+          receiver?.responsePart()
+          this.deadlineMs = this.#isPaused ? Number.POSITIVE_INFINITY : nowMs + settings.bodyMs
+        }
+        return
+      }
+      if (event === HEAD_READ) {
+        if (responseHead.status === 101) {
+          this.#upgrade(slot)
+          return
+        }
+        if (responseHead.status < 200) {
+          receiver?.interimResponse(inbox.bytes)
+          this.deadlineMs = nowMs + settings.responseMs
+          continue
+        }
+        slot.hasBegun = true
+        if (!responseHead.keepsAlive) this.isClosing = true
+        else if (responseHead.keepAliveLine !== -1) this.#readKeepAlive(inbox.bytes)
+        // An answer before the end of the question: the rest of the question must not be taken for the next one.
+        if (receiver !== undefined && !receiver.isRequestDone) this.isClosing = true
+        slot.contentOnly = receiver?.responseHead(inbox.bytes, nowMs) === true
+        reader.body.splits = slot.contentOnly
+      } else if (event === BODY_READ) {
+        if (receiver === undefined) this.#dropBody(reader.to - reader.from)
+        else if (slot.contentOnly && !reader.body.isContent) continue
+        else if (receiver.responseBody(inbox.bytes, reader.from, reader.to, this.#wire)) this.#isPaused = true
+      } else if (event === MESSAGE_END) {
+        this.#finishFirst(nowMs)
+      } else {
+        const [first] = this.#takeFrom(0, 1)
+        this.#fail(first!, PROXY_ERRORS.badResponse, refusalName(reader.refusal))
+        this.#moveAll()
+        this.destroy()
+        return
+      }
+    }
+  }
+
+  #finishFirst(nowMs: number): void {
+    const slot = this.#slots[this.#head]!
+    const { receiver } = slot
+    const isComplete = receiver === undefined || receiver.isRequestDone
+    const serviceMs = nowMs - this.waitingSinceMs
+    this.#head = (this.#head + 1) & (this.#slots.length - 1)
+    this.count--
+    this.#served++
+    this.#lastAnswerMs = nowMs
+    // Whatever the receiver has not yet written on is in memory that is not read into again.
+    this.#isPaused = false
+    this.#release(slot)
+    this.#owner.answered(serviceMs)
+    if (!isComplete) this.isClosing = true
+    if (this.isClosing) {
+      // Those behind will get no answer here.
+      if (this.count > 0) this.#moveAll()
+      receiver?.responseEnd(nowMs)
+      this.destroy()
+      return
+    }
+    if (this.count > 0) this.deadlineMs = nowMs + this.#context.settings.responseMs
+    else if (this.#wire.isPending) {
+      // Answered before all of it was sent: what is still to be sent must not be changed, nor be taken for a request.
+      this.#chunk = undefined
+      this.isClosing = true
+      receiver?.responseEnd(nowMs)
+      this.destroy()
+      return
+    } else this.#becomeIdle(nowMs)
+    receiver?.responseEnd(nowMs)
+  }
+
+  #becomeIdle(nowMs: number): void {
+    const chunk = this.#chunk
+    if (chunk !== undefined && this.#flushedTo === chunk.used) {
+      this.#context.outboxChunks.giveBack(chunk)
+      this.#chunk = undefined
+    }
+    this.deadlineMs = nowMs + this.#idleMs
+    this.#owner.becameIdle(this)
+  }
+
+  /** `Keep-Alive: timeout=5`: what comes in the last second may already meet a closed door. */
+  #readKeepAlive(b: Uint8Array): void {
+    const { lines, keepAliveLine } = this.#context.responseHead
+    const seconds = parseKeepAliveTimeout(b, lines.valueStart[keepAliveLine]!, lines.valueEnd[keepAliveLine]!)
+    if (seconds === -1) return
+    this.#idleMs = Math.min(this.#context.settings.upstreamIdleMs, Math.max(0, seconds * 1_000 - 1_000))
+  }
+
+  #upgrade(slot: Slot): void {
+    const { receiver } = slot
+    const { inbox } = this.#reader
+    this.isClosing = true
+    if (receiver === undefined) {
+      this.destroy()
+      return
+    }
+    this.#takeFrom(0)
+    this.#release(slot)
+    if (!receiver.upgraded(inbox.bytes, this)) {
+      receiver.failed(PROXY_ERRORS.upgradeFailed, 'an upgrade that was not asked for', false, NO_BYTES, 0, 0)
+      this.destroy()
+      return
+    }
+    this.deadlineMs = Number.POSITIVE_INFINITY
+    if (inbox.size > 0) this.#tunnel!.kept(inbox.bytes, inbox.at, inbox.end)
+    inbox.at = inbox.end
+  }
+
+  /** From now on bytes go through `tunnel`. */
+  enterTunnel(tunnel: TunnelSide): void {
+    this.#tunnel = tunnel
+  }
+
+  #dropBody(bytes: number): void {
+    this.#unwantedBytes += bytes
+    if (this.#unwantedBytes < UNWANTED_BYTES_MAX) return
+    this.#takeFrom(0, 1)
+    this.#moveAll()
+    this.destroy()
+  }
+
+  /** All that are left are sent again elsewhere: they are safe, for others had been in front of them. */
+  #moveAll(): void {
+    for (const slot of this.#takeFrom(0)) {
+      slot.receiver?.moved(slot.chunk!.bytes, slot.start, slot.end)
+      this.#release(slot)
+    }
+  }
+
+  #failAll(error: ProxyError, detail: string): void {
+    for (const slot of this.#takeFrom(0)) this.#fail(slot, error, detail)
+  }
+
+  #fail(slot: Slot, error: ProxyError, detail: string): void {
+    const { receiver, chunk, start, end, isWhole } = slot
+    const atHand = isWhole && receiver?.isRequestDone === true
+    receiver?.failed(
+      error,
+      detail,
+      this.#served > 0,
+      atHand ? chunk!.bytes : NO_BYTES,
+      atHand ? start : 0,
+      atHand ? end : 0,
+    )
+    this.#release(slot)
+  }
+
+  /** Takes slots out, from the `first` on, at most `max`; what they say is copied, for the places are used again. */
+  #takeFrom(first: number, max = this.count): Slot[] {
+    const taken: Slot[] = []
+    const mask = this.#slots.length - 1
+    const stop = Math.min(this.count, first + max)
+    for (let i = first; i < stop; i++) {
+      const place = (this.#head + i) & mask
+      taken.push(this.#slots[place]!)
+      this.#slots[place] = newSlot()
+    }
+    if (first === 0) this.#head = (this.#head + stop) & mask
+    this.count -= stop - first
+    return taken
+  }
+
+  #release(slot: Slot): void {
+    const { chunk } = slot
+    slot.receiver = undefined
+    slot.chunk = undefined
+    if (chunk === undefined) return
+    chunk.live--
+    if (chunk.live === 0 && chunk !== this.#chunk && !this.#wire.isPending) this.#context.outboxChunks.giveBack(chunk)
+  }
+
+  #planFlush(): void {
+    if (this.#isFlushPlanned) return
+    this.#isFlushPlanned = true
+    this.#context.turnEnd.flushLater(this)
+  }
+
+  #grow(): void {
+    const old = this.#slots
+    const mask = old.length - 1
+    this.#slots = old.map((_, i) => old[(this.#head + i) & mask]!)
+    this.#head = 0
+    while (this.#slots.length < old.length * 2) this.#slots.push(newSlot())
+  }
+}
+
+function newSlot(): Slot {
+  return {
+    receiver: undefined,
+    chunk: undefined,
+    start: 0,
+    end: 0,
+    toHead: false,
+    isWhole: true,
+    hasBegun: false,
+    contentOnly: false,
+    sentAtMs: 0,
+  }
+}

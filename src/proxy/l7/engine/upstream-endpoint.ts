@@ -1,0 +1,160 @@
+import type { BalancedEndpoint } from '../../balance/balanced-endpoint.ts'
+import { type CircuitBreaker, CONNECTIONS } from '../../resilience/circuit-breaker.ts'
+import type { RequestSeries, UpstreamMetrics } from '../metrics/upstream-metrics.ts'
+import type { EngineContext } from './engine-context.ts'
+import { type ConnectionOwner, UpstreamConnection } from './upstream-connection.ts'
+
+/** What a route must say to be counted. `id`: small and dense, one for each route of an engine. */
+export interface Route {
+  readonly id: number
+  readonly name: string
+  readonly upstream: { readonly metrics: UpstreamMetrics }
+}
+
+/** Say of one answer in the average. */
+const SAY = 1 / 16
+/** Answers before the average counts. */
+const ANSWERS_MIN = 16
+
+/**
+ * One endpoint's connections: idle ones, the latest used first; shared ones, filled one after another. How many
+ * requests a connection may hold follows the average time between two answers, so that waiting behind others costs
+ * `waitMs` at most; endpoints that answer slowly are not shared at all.
+ */
+export class UpstreamEndpoint implements ConnectionOwner {
+  readonly balanced: BalancedEndpoint
+  readonly address: string
+  readonly port: number
+  /** Requests that a connection may hold now. */
+  depth = 1
+  readonly #context: EngineContext
+  readonly #breaker: CircuitBreaker
+  readonly #all = new Set<UpstreamConnection>()
+  readonly #idle: UpstreamConnection[] = []
+  readonly #shared: UpstreamConnection[] = []
+  #serviceMs = 0
+  #answers = 0
+  #sharedAgainAtMs = Number.NEGATIVE_INFINITY
+  #pauseMs: number
+  #isDraining = false
+  readonly #watch: StallWatch
+  readonly #series: (RequestSeries | undefined)[] = []
+
+  constructor(context: EngineContext, balanced: BalancedEndpoint, breaker: CircuitBreaker, watch: StallWatch) {
+    this.#context = context
+    this.balanced = balanced
+    this.address = balanced.address
+    this.port = balanced.port
+    this.#breaker = breaker
+    this.#watch = watch
+    this.#pauseMs = context.settings.pipelining.pauseMs
+  }
+
+  /** Where its requests of one route are counted. */
+  series(route: Route): RequestSeries {
+    const known = this.#series[route.id]
+    if (known !== undefined) return known
+    const series = route.upstream.metrics.series(route.name, this.balanced.name)
+    this.#series[route.id] = series
+    return series
+  }
+
+  get connections(): number {
+    return this.#all.size
+  }
+
+  get idleConnections(): number {
+    return this.#idle.length
+  }
+
+  get serviceMs(): number {
+    return this.#serviceMs
+  }
+
+  /** A connection to send a request on; undefined: there may be no more of them. */
+  acquire(mayShare: boolean, nowMs: number): UpstreamConnection | undefined {
+    if (!mayShare || this.depth === 1 || nowMs < this.#sharedAgainAtMs) return this.#takeAlone(nowMs)
+    const shared = this.#shared
+    for (let i = 0; i < shared.length; i++) {
+      const connection = shared[i]!
+      if (connection.count >= this.depth || !connection.isUsable) continue
+      this.#watch.add(connection)
+      return connection
+    }
+    const connection = this.#takeAlone(nowMs)
+    if (connection === undefined) return undefined
+    connection.isShared = true
+    shared.push(connection)
+    return connection
+  }
+
+  /** No new requests; connections close after what they are about. */
+  drain(): void {
+    this.#isDraining = true
+    for (const connection of this.#all) connection.close()
+  }
+
+  destroy(): void {
+    this.#isDraining = true
+    for (const connection of this.#all) connection.destroy()
+  }
+
+  becameIdle(connection: UpstreamConnection): void {
+    this.#unshare(connection)
+    if (this.#isDraining || !connection.isUsable) connection.destroy()
+    else this.#idle.push(connection)
+  }
+
+  closed(connection: UpstreamConnection): void {
+    this.#all.delete(connection)
+    this.#breaker.release(CONNECTIONS)
+    this.#unshare(connection)
+    const at = this.#idle.indexOf(connection)
+    if (at !== -1) this.#idle.splice(at, 1)
+  }
+
+  answered(serviceMs: number): void {
+    const { depthMax, waitMs } = this.#context.settings.pipelining
+    this.#serviceMs += (serviceMs - this.#serviceMs) * SAY
+    if (this.#answers < ANSWERS_MIN) {
+      this.#answers++
+      return
+    }
+    const depth = Math.floor(waitMs / this.#serviceMs)
+    this.depth = depth < 2 ? 1 : Math.min(depth, depthMax)
+  }
+
+  stalled(nowMs: number): void {
+    const { pauseMs, pauseMaxMs } = this.#context.settings.pipelining
+    const isSoonAgain = nowMs - this.#sharedAgainAtMs < this.#pauseMs
+    this.#pauseMs = isSoonAgain ? Math.min(this.#pauseMs * 2, pauseMaxMs) : pauseMs
+    this.#sharedAgainAtMs = nowMs + this.#pauseMs
+  }
+
+  #takeAlone(nowMs: number): UpstreamConnection | undefined {
+    for (;;) {
+      const connection = this.#idle.pop()
+      if (connection === undefined) break
+      if (connection.isUsable && nowMs < connection.deadlineMs) return connection
+      connection.destroy()
+    }
+    if (!this.#breaker.acquire(CONNECTIONS)) return undefined
+    const connection = new UpstreamConnection(this.#context, this, nowMs)
+    this.#all.add(connection)
+    return connection
+  }
+
+  #unshare(connection: UpstreamConnection): void {
+    if (!connection.isShared) return
+    connection.isShared = false
+    const at = this.#shared.indexOf(connection)
+    if (at !== -1) this.#shared.splice(at, 1)
+    this.#watch.delete(connection)
+  }
+}
+
+/** Looks after connections on which requests wait behind others. */
+export interface StallWatch {
+  add(connection: UpstreamConnection): void
+  delete(connection: UpstreamConnection): void
+}
