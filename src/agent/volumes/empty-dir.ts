@@ -1,5 +1,5 @@
 import { chmod, lstat, mkdir } from 'node:fs/promises'
-import { hasErrorCode } from './open-directory.ts'
+import { hasErrorCode } from '../files/open-directory.ts'
 import { VolumeError } from './volume-manager.ts'
 
 /** Whoever a container runs as may write to its scratch space; the pod's directory keeps others away. */

@@ -8,8 +8,9 @@ const NAME_BYTES_MAX = 255
  * the volume's own entries (`..data`). Throws VolumeError.
  */
 export function checkFilePath(path: string): void {
-  if (path === '') throw new VolumeError('invalid path: must not be empty string')
   if (path.startsWith('/')) throw new VolumeError(`invalid path: must be relative path: ${path}`)
+  const names = pathNames(path)
+  if (names.length === 0) throw new VolumeError('invalid path: must not be empty')
   if (path.includes('\0')) throw new VolumeError('invalid path: must not contain a zero byte')
   if (Buffer.byteLength(path) > PATH_BYTES_MAX)
     throw new VolumeError(`invalid path: must be less than or equal to ${PATH_BYTES_MAX} characters`)
@@ -18,7 +19,7 @@ export function checkFilePath(path: string): void {
     if (Buffer.byteLength(name) > NAME_BYTES_MAX)
       throw new VolumeError(`invalid path: filenames must be less than or equal to ${NAME_BYTES_MAX} characters`)
   }
-  if (path.startsWith('..')) throw new VolumeError(`invalid path: must not start with '..': ${path}`)
+  if (names[0]!.startsWith('..')) throw new VolumeError(`invalid path: must not start with '..': ${path}`)
 }
 
 /** The names along a checked path, without empty ones and dots. */

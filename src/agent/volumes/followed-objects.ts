@@ -96,7 +96,7 @@ export class FollowedObjects {
     // Said once it is known whether there is such an object, and then whenever it changes.
     void informer.synced.then(() => {
       if (this.#followed.get(key)?.stop !== stop) return
-      this.#tell(key, informer.get(namespace, name)?.metadata?.resourceVersion)
+      if (informer.get(namespace, name) === undefined) this.#tell(key, undefined)
       informer.onChange(({ type, object }) =>
         this.#tell(key, type === 'deleted' ? undefined : object.metadata?.resourceVersion),
       )

@@ -1,7 +1,7 @@
 import type { Stats } from 'node:fs'
 import { mkdir, open, stat } from 'node:fs/promises'
 import type { HostPathVolumeSource } from '../../api/types/core-v1.gen.ts'
-import { hasErrorCode } from './open-directory.ts'
+import { hasErrorCode } from '../files/open-directory.ts'
 import { VolumeError } from './volume-manager.ts'
 
 interface Check {

@@ -46,10 +46,3 @@ export function containerRoot(podDirectory: string, container: string): string {
 export function containerId(podUid: string, container: string, attempt: number): string {
   return `${podUid}.${container}.${attempt}`
 }
-
-const SAFE_NAME = /^[a-z0-9]([-a-z0-9]{0,251}[a-z0-9])?$/i
-
-/** True for what may become one component of a path; uids and container names always do. */
-export function isSafeName(name: string): boolean {
-  return SAFE_NAME.test(name)
-}

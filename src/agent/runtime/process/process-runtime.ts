@@ -1,18 +1,9 @@
-import {
-  accessSync,
-  chmodSync,
-  chownSync,
-  constants,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-} from 'node:fs'
-import { rm } from 'node:fs/promises'
+import { accessSync, chmodSync, chownSync, constants, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Clock } from '../../../base/clock.ts'
 import type { Logger } from '../../../base/logger.ts'
+import { removeTree } from '../../files/remove-tree.ts'
+import { isSafeName } from '../../files/safe-name.ts'
 import { LOG_LIMITS, LogKeeper, type LogLimits } from '../logs/log-keeper.ts'
 import { readLog } from '../logs/read-log.ts'
 import {
@@ -25,7 +16,7 @@ import {
   type SandboxConfig,
   type SandboxState,
 } from '../runtime.ts'
-import { type AttemptDirectory, attemptDirectory, containerId, containerRoot, isSafeName } from './attempt-directory.ts'
+import { type AttemptDirectory, attemptDirectory, containerId, containerRoot } from './attempt-directory.ts'
 import { containerEnvironment } from './container-environment.ts'
 import { type ContainerExit, ContainerProcess, readExit } from './container-process.ts'
 import { makeContainerRoot, placeTerminationMessage, workingDirectoryIn } from './container-root.ts'
@@ -97,7 +88,7 @@ export class ProcessRuntime implements Runtime {
     if (sandbox === undefined) return
     await Promise.all([...sandbox.containers.keys()].map((id) => this.stopContainer(id, 0)))
     await Promise.all([...sandbox.containers.values()].map((container) => container.keeper?.close()))
-    await rm(sandbox.config.directory, { recursive: true, force: true, maxRetries: 3, retryDelay: 50 })
+    await removeTree(sandbox.config.directory)
     this.#sandboxes.delete(podUid)
   }
 
@@ -117,7 +108,7 @@ export class ProcessRuntime implements Runtime {
 
     const directory = attemptDirectory(sandbox.config.directory, config.name, config.attempt)
     // A start that was broken off before it left a configuration left nothing that counts.
-    rmSync(directory.path, { recursive: true, force: true })
+    await removeTree(directory.path)
     mkdirSync(directory.path, { recursive: true, mode: 0o700 })
     const startedAtMs = this.#options.clock.now()
     const state: ContainerState = {
@@ -130,7 +121,7 @@ export class ProcessRuntime implements Runtime {
     }
     const container: Container = { state, config, directory, process: undefined, keeper: undefined }
     try {
-      const root = this.#makeRoot(sandbox, config, directory)
+      const root = await this.#makeRoot(sandbox, config, directory)
       const env = containerEnvironment(config, id, root)
       const cwd = workingDirectoryIn(root, config.workingDir)
       const command = [...config.command, ...config.args]
@@ -145,7 +136,7 @@ export class ProcessRuntime implements Runtime {
         { cwd, env },
       )
     } catch (cause) {
-      throw this.#failed(sandbox, container, cause)
+      throw await this.#failed(sandbox, container, cause)
     }
     sandbox.containers.set(id, container)
     this.#follow(container)
@@ -167,7 +158,7 @@ export class ProcessRuntime implements Runtime {
     if (container === undefined) return
     this.#sandboxes.get(container.config.podUid)?.containers.delete(id)
     await container.keeper?.close()
-    await rm(container.directory.path, { recursive: true, force: true })
+    await removeTree(container.directory.path)
   }
 
   async exec(id: string, command: readonly string[], timeoutMs: number): Promise<ExecResult> {
@@ -230,10 +221,10 @@ export class ProcessRuntime implements Runtime {
     return this.#sandboxes.get(id.slice(0, id.indexOf('.')))?.containers.get(id)
   }
 
-  #makeRoot(sandbox: Sandbox, config: ContainerConfig, directory: AttemptDirectory): string {
+  async #makeRoot(sandbox: Sandbox, config: ContainerConfig, directory: AttemptDirectory): Promise<string> {
     const root = containerRoot(sandbox.config.directory, config.name)
-    makeContainerRoot(root, config.mounts)
-    placeTerminationMessage(root, config.terminationMessagePath, directory.terminationMessage)
+    await makeContainerRoot(root, config.mounts)
+    await placeTerminationMessage(root, config, directory.terminationMessage)
     const { runAsUser, runAsGroup } = config.securityContext
     if (this.#host.uid === 0 && runAsUser !== undefined && runAsUser !== 0) {
       chownSync(root, runAsUser, runAsGroup ?? 0)
@@ -253,13 +244,13 @@ export class ProcessRuntime implements Runtime {
   }
 
   /** A container that never ran is an attempt all the same: it shows as ended with 128, and the next one backs off. */
-  #failed(sandbox: Sandbox, container: Container, cause: unknown): RuntimeError {
+  async #failed(sandbox: Sandbox, container: Container, cause: unknown): Promise<RuntimeError> {
     const error =
       cause instanceof RuntimeError
         ? cause
         : new RuntimeError('StartError', cause instanceof Error ? cause.message : String(cause), { cause })
     if (error.reason !== 'StartError') {
-      rmSync(container.directory.path, { recursive: true, force: true })
+      await removeTree(container.directory.path)
       return error
     }
     const failure = {
@@ -296,7 +287,7 @@ export class ProcessRuntime implements Runtime {
       const podDirectory = join(this.#options.directory, podUid)
       const config = readJson<SandboxConfig>(join(podDirectory, 'sandbox.json'))
       if (config === undefined) {
-        await rm(podDirectory, { recursive: true, force: true })
+        await removeTree(podDirectory)
         continue
       }
       const sandbox: Sandbox = { config, containers: new Map() }
@@ -317,7 +308,7 @@ export class ProcessRuntime implements Runtime {
     const directory = attemptDirectory(podDirectory, name, attempt)
     const id = containerId(podUid, name, attempt)
     const saved = readJson<{ config: ContainerConfig; startedAtMs: number }>(directory.config)
-    if (saved === undefined) return rm(directory.path, { recursive: true, force: true })
+    if (saved === undefined) return removeTree(directory.path)
     const state: ContainerState = { id, podUid, name, attempt, phase: 'running', startedAtMs: saved.startedAtMs }
     const container: Container = { state, config: saved.config, directory, process: undefined, keeper: undefined }
     sandbox.containers.set(id, container)

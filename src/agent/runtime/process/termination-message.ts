@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import type { AttemptDirectory } from './attempt-directory.ts'
 
 const FILE_BYTES_MAX = 4096
@@ -20,7 +20,8 @@ export function terminationMessage(
 function readEdge(file: string, bytesMax: number, edge: 'start' | 'end'): string {
   let descriptor: number
   try {
-    descriptor = openSync(file, 'r')
+    // A container that puts a pipe or a link in the file's place is neither waited for nor followed.
+    descriptor = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
   } catch {
     return ''
   }

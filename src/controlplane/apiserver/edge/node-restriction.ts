@@ -1,6 +1,7 @@
 import type { KubeObject } from '../../../api/object.ts'
 import { jsonEqual } from '../../../api/patch/plain-object.ts'
 import { StatusError } from '../../../api/status-error.ts'
+import type { TokenRequest } from '../../../api/types/authentication-v1.gen.ts'
 import type { Node, Pod } from '../../../api/types/core-v1.gen.ts'
 import type { AdmissionPlugin, AdmissionRequest } from '../admission.ts'
 
@@ -101,16 +102,22 @@ function admitNode({ operation, object, previous, name }: AdmissionRequest, node
     throw forbidden(what, `node "${node}" is not allowed to modify taints`)
 }
 
+/** A node gets a token only for a pod that is bound to it, under that pod's account, and bound to that very pod. */
 function admitToken(
-  { namespace, name }: AdmissionRequest,
+  { namespace, name, object }: AdmissionRequest,
   node: string,
   podsOnNode: (node: string) => Iterable<Pod>,
 ): void {
-  for (const pod of podsOnNode(node))
-    if (pod.metadata?.namespace === namespace && pod.spec?.serviceAccountName === name) return
+  const what = `serviceaccounts "${name}"`
+  const bound = (object as TokenRequest | undefined)?.spec?.boundObjectRef
+  if (bound?.kind !== 'Pod' || !bound.name) throw forbidden(what, `node "${node}" requested token not bound to a pod`)
+  if (!bound.uid) throw forbidden(what, `node "${node}" requested token with a pod binding without a uid`)
+  for (const { metadata, spec } of podsOnNode(node))
+    if (metadata?.namespace === namespace && metadata?.name === bound.name && metadata.uid === bound.uid)
+      if (spec?.serviceAccountName === name) return
   throw forbidden(
-    `serviceaccounts "${name}"`,
-    `node "${node}" may request tokens only for service accounts of pods bound to it`,
+    what,
+    `node "${node}" may request tokens only for service accounts of pods bound to it, and bound to those pods`,
   )
 }
 

@@ -1,27 +1,27 @@
 import { constants } from 'node:fs'
 import { chmod, type FileHandle, mkdir, open, readlink } from 'node:fs/promises'
 import { hasErrorCode, insideOf, O_PATH } from './open-directory.ts'
-import { VolumeError } from './volume-manager.ts'
 
 const { O_DIRECTORY, O_NOFOLLOW } = constants
 /** As the kernel's own limit; also how often an entry may change under our eyes. */
 const LINKS_MAX = 40
 
-export interface Place {
-  /** The place itself, held open: it stays the same whatever becomes of the names that led to it. */
-  readonly handle: FileHandle
-  /** Where it really stood when it was opened, without links. */
-  readonly realPath: string
-  readonly isDirectory: boolean
+/** A path that leads out of its directory, or to nothing that could be used. */
+export class PathError extends Error {
+  constructor(message: string) {
+    super(message)
+    this.name = 'PathError'
+  }
 }
 
 /**
  * Walks a relative path from a directory without ever leaving it (openat2's RESOLVE_BENEATH): each name is opened from
  * the directory before it, so a link that is swapped in meanwhile changes nothing. Links may lead anywhere inside;
  * absolute ones and those that climb out are refused. Missing directories are made with `createMode` when it is given.
- * Throws VolumeError; the caller closes the handle.
+ * Resolves with the place itself, held open: it
+ * stays the same whatever becomes of the names that led to it. Throws PathError.
  */
-export async function openBeneath(base: string, path: string, createMode?: number): Promise<Place> {
+export async function openBeneath(base: string, path: string, createMode?: number): Promise<FileHandle> {
   const trail: FileHandle[] = [await open(base, O_PATH | O_DIRECTORY)]
   try {
     const names = path.split('/').reverse()
@@ -38,26 +38,22 @@ export async function openBeneath(base: string, path: string, createMode?: numbe
       const stat = await entry.stat()
       if (stat.isSymbolicLink()) {
         links += 1
-        if (links > LINKS_MAX) throw new VolumeError(`too many levels of symbolic links: ${path}`)
+        if (links > LINKS_MAX) throw new PathError(`too many levels of symbolic links: ${path}`)
         await trail.pop()!.close()
         const target = await linkTarget(trail.at(-1)!, name)
         if (target?.startsWith('/')) throw leadsOut(path)
         names.push(...(target ?? name).split('/').reverse())
       } else if (!stat.isDirectory() && names.some((rest) => rest !== '' && rest !== '.'))
-        throw new VolumeError(`not a directory: ${path}`)
+        throw new PathError(`not a directory: ${path}`)
     }
-    const handle = trail.at(-1)!
-    const realPath = await readlink(`/proc/self/fd/${handle.fd}`)
-    const isDirectory = (await handle.stat()).isDirectory()
-    trail.pop()
-    return { handle, realPath, isDirectory }
+    return trail.pop()!
   } finally {
     for (const handle of trail) await handle.close()
   }
 }
 
-function leadsOut(path: string): VolumeError {
-  return new VolumeError(`path ${path} leads out of the volume`)
+function leadsOut(path: string): PathError {
+  return new PathError(`path ${path} leads out of the volume`)
 }
 
 /** Undefined when it is no link any more. */
@@ -82,7 +78,7 @@ async function openEntry(
       return await open(entry, O_PATH | O_NOFOLLOW)
     } catch (error) {
       if (!hasErrorCode(error, 'ENOENT')) throw error
-      if (createMode === undefined || left === 0) throw new VolumeError(`no such file or directory: ${path}`)
+      if (createMode === undefined || left === 0) throw new PathError(`no such file or directory: ${path}`)
     }
     try {
       await mkdir(entry, { mode: createMode })

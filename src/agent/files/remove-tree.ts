@@ -30,22 +30,25 @@ export async function removeTree(path: string): Promise<void> {
       await rename(from, insideOf(parent, name))
       names.push(name)
     }
-    for (let name = names.pop(); name !== undefined; name = names.pop()) await removeEntry(parent, name, moveUp, 0)
+    for (let name = names.pop(); name !== undefined; name = names.pop())
+      await removeEntry(parent, name, false, moveUp, 0)
   } finally {
     await parent.close()
   }
 }
 
+/** `isDirectory`: it was one when it was seen, which saves a try. */
 async function removeEntry(
   parent: FileHandle,
   name: string,
+  isDirectory: boolean,
   moveUp: (path: string) => Promise<void>,
   depth: number,
 ): Promise<void> {
   const path = insideOf(parent, name)
   for (let left = TRIES_MAX; ; left--) {
     try {
-      if (await unlinkFile(path)) return
+      if (!(isDirectory && left === TRIES_MAX) && (await unlinkFile(path))) return
       if (depth >= DEPTH_MAX) {
         await giveRights(path)
         return await moveUp(path)
@@ -77,7 +80,8 @@ async function unlinkFile(path: string): Promise<boolean> {
 async function emptyDirectory(path: string, moveUp: (path: string) => Promise<void>, depth: number): Promise<void> {
   const directory = await openForEmptying(path)
   try {
-    for (const entry of await readdir(insideOf(directory, '.'))) await removeEntry(directory, entry, moveUp, depth + 1)
+    for (const entry of await readdir(insideOf(directory, '.'), { withFileTypes: true }))
+      await removeEntry(directory, entry.name, entry.isDirectory(), moveUp, depth + 1)
   } finally {
     await directory.close()
   }
