@@ -71,10 +71,18 @@ const TEXT: Readonly<Record<FieldErrorReason, string>> = {
   InternalError: 'Internal error',
 }
 
+/** A refused value may be megabytes long; its start tells which one it is. */
+const VALUE_LENGTH_MAX = 1_024
+
+function valueText(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value)
+  return text.length > VALUE_LENGTH_MAX ? `${text.slice(0, VALUE_LENGTH_MAX)}…` : text
+}
+
 /** The sentence after the path, worded as in Kubernetes: `Invalid value: "x": must be …`. */
 export function fieldErrorBody(error: FieldError): string {
   const withValue =
     error.reason !== 'FieldValueRequired' && error.reason !== 'FieldValueForbidden' && error.value !== undefined
-  const value = withValue ? `: ${JSON.stringify(error.value)}` : ''
+  const value = withValue ? `: ${valueText(error.value)}` : ''
   return `${TEXT[error.reason]}${value}${error.detail === '' ? '' : `: ${error.detail}`}`
 }

@@ -8,12 +8,16 @@ export class JsonError extends Error {
 
 export interface ParsedJson {
   readonly value: unknown
-  /** Paths (`spec.replicas`, `items[0].name`) of keys that stood twice in one object; the last one won. */
+  /**
+   * Paths (`spec.replicas`, `items[0].name`) of keys that stood twice in one object; the last one won. The first ones of
+   * many.
+   */
   readonly duplicates: readonly string[]
 }
 
 /** Every recursive walk over a parsed value stays far from the end of the stack with this. */
 const DEPTH_MAX = 1_000
+const DUPLICATES_MAX = 100
 /** Runs of 16 digits or more may be integers that a double cannot hold. */
 const LONG_DIGITS = /\d{16}/
 
@@ -103,6 +107,8 @@ export function stringifyJson(value: unknown): string {
 
 interface Frame {
   readonly keys: Set<string> | undefined
+  /** Those of `keys` that are known to stand twice: a path is made of each once, for it may be long. */
+  readonly doubled: Set<string>
   readonly path: string
   index: number
   key: string
@@ -116,10 +122,10 @@ function pathIn(frame: Frame | undefined): string {
 
 /** Where keys stand twice in one object. The text must be good JSON. */
 function duplicateKeys(text: string): readonly string[] {
-  const found = new Set<string>()
+  const found: string[] = []
   const stack: Frame[] = []
   let expectKey = false
-  for (let i = 0; i < text.length; i++) {
+  for (let i = 0; i < text.length && found.length < DUPLICATES_MAX; i++) {
     const c = text[i]
     const top = stack.at(-1)
     if (c === '"') {
@@ -127,11 +133,14 @@ function duplicateKeys(text: string): readonly string[] {
       i = endOfString(text, i)
       if (!expectKey || top?.keys === undefined) continue
       top.key = JSON.parse(text.slice(start, i + 1)) as string
-      if (top.keys.has(top.key)) found.add(pathIn(top))
-      top.keys.add(top.key)
+      if (!top.keys.has(top.key)) top.keys.add(top.key)
+      else if (!top.doubled.has(top.key)) {
+        top.doubled.add(top.key)
+        found.push(pathIn(top))
+      }
       expectKey = false
     } else if (c === '{' || c === '[') {
-      stack.push({ keys: c === '{' ? new Set() : undefined, path: pathIn(top), index: 0, key: '' })
+      stack.push({ keys: c === '{' ? new Set() : undefined, doubled: new Set(), path: pathIn(top), index: 0, key: '' })
       expectKey = c === '{'
     } else if (c === '}' || c === ']') {
       stack.pop()
@@ -141,5 +150,5 @@ function duplicateKeys(text: string): readonly string[] {
       else expectKey = true
     }
   }
-  return [...found]
+  return found
 }

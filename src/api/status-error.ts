@@ -86,12 +86,16 @@ export function conflictError(type: ResourceName, name: string, why: string): St
   return new StatusError('Conflict', `Operation cannot be fulfilled on ${qualified(type)} "${name}": ${why}`, details)
 }
 
+/** An object can be wrong in a hundred thousand places; the first ones are told. */
+const FIELD_ERRORS_MAX = 100
+
 /** 422 with one cause a field, worded as kubectl users know it. */
 export function invalidError(
   type: { readonly group: string; readonly kind: string },
   name: string,
-  errors: readonly FieldError[],
+  allErrors: readonly FieldError[],
 ): StatusError {
+  const errors = allErrors.slice(0, FIELD_ERRORS_MAX)
   const texts = errors.map((e) => `${e.path}: ${fieldErrorBody(e)}`)
   const list = texts.length === 1 ? texts[0] : `[${texts.join(', ')}]`
   const kind = type.group === '' ? type.kind : `${type.kind}.${type.group}`

@@ -52,13 +52,17 @@ function numberText(value: unknown): string {
   return isRawInteger(value) ? value.rawJSON : String(value)
 }
 
+/** Nobody reads more of a path; keys may be megabytes long. */
+const PATH_LENGTH_MAX = 500
+
 function pathText(path: readonly (string | number)[], depth: number): string {
   let text = ''
   for (let i = 0; i <= depth; i++) {
+    if (text.length > PATH_LENGTH_MAX) return `${text.slice(0, PATH_LENGTH_MAX)}…`
     const key = path[i]!
     text += typeof key === 'number' ? `[${key}]` : text === '' ? key : `.${key}`
   }
-  return text
+  return text.length > PATH_LENGTH_MAX ? `${text.slice(0, PATH_LENGTH_MAX)}…` : text
 }
 
 function decodeInteger(node: SchemaNode, depth: number, value: unknown): unknown {

@@ -2,6 +2,7 @@ import type { ResourceDefinition } from '../../api/definition.ts'
 import { StatusError } from '../../api/status-error.ts'
 import type { ApiServerOptions } from './api-server.ts'
 import type { CoreRequest, CoreResponse } from './core-request.ts'
+import { methodNotAllowed, pathNotFound } from './refusals.ts'
 import type { Registry } from './registry.ts'
 import { bind } from './subresources/binding.ts'
 import { evict } from './subresources/eviction.ts'
@@ -11,21 +12,13 @@ import { scale } from './subresources/scale.ts'
 import { requestToken } from './subresources/token.ts'
 import { create } from './verbs/create.ts'
 import { remove, removeCollection } from './verbs/delete.ts'
-import { list } from './verbs/list.ts'
+import { list, revisionParameter } from './verbs/list.ts'
 import { patch } from './verbs/patch.ts'
 import { update } from './verbs/update.ts'
 import { watch } from './verbs/watch.ts'
 
 /** Carries an authorized, parsed request out. */
 export type Dispatch = (request: CoreRequest) => Promise<CoreResponse>
-
-function notAllowed(): StatusError {
-  return new StatusError('MethodNotAllowed', 'the server does not allow this method on the requested resource')
-}
-
-function notFound(): StatusError {
-  return new StatusError('NotFound', 'the server could not find the requested resource')
-}
 
 /** Chooses the verb's or the subresource's function. */
 export function createDispatch(
@@ -34,14 +27,16 @@ export function createDispatch(
 ): Dispatch {
   const definitionOf = (resource: string): ResourceDefinition => {
     const found = options.definitions.find((definition) => definition.resource === resource)
-    if (found === undefined) throw notFound()
+    if (found === undefined) throw pathNotFound()
     return found
   }
   const plain = async (request: CoreRequest): Promise<CoreResponse> => {
     const { definition, info } = request
-    if (!definition.verbs.includes(info.verb as never)) throw notAllowed()
+    if (!definition.verbs.includes(info.verb as never)) throw methodNotAllowed()
     switch (info.verb) {
       case 'get': {
+        const asked = revisionParameter(request.query)
+        if (asked !== undefined && asked > registry.cache.revision) await registry.cache.reach(asked)
         const object = registry.served(definition, await registry.get(definition, info.namespace, info.name))
         return { kind: 'object', status: 200, object, warnings: [] }
       }
@@ -60,7 +55,7 @@ export function createDispatch(
       case 'deletecollection':
         return removeCollection(registry, request)
       default:
-        throw notAllowed()
+        throw methodNotAllowed()
     }
   }
   const status = async (request: CoreRequest): Promise<CoreResponse> => {
@@ -68,10 +63,10 @@ export function createDispatch(
     if (info.verb === 'get') return plain({ ...request, info: { ...info, subresource: '' } })
     if (info.verb === 'update') return update(registry, request)
     if (info.verb === 'patch') return patch(registry, request)
-    throw notAllowed()
+    throw methodNotAllowed()
   }
   const onlyCreate = (request: CoreRequest, answer: () => Promise<CoreResponse>): Promise<CoreResponse> => {
-    if (request.info.verb !== 'create') throw notAllowed()
+    if (request.info.verb !== 'create') throw methodNotAllowed()
     return answer()
   }
 
@@ -87,22 +82,22 @@ export function createDispatch(
     if (info.subresource === '') return plain(request)
     if (info.subresource === 'status' && definition.status !== undefined) return status(request)
     if (info.subresource === 'scale' && definition.scale !== undefined) {
-      if (!['get', 'update', 'patch'].includes(info.verb)) throw notAllowed()
+      if (!['get', 'update', 'patch'].includes(info.verb)) throw methodNotAllowed()
       return scale(registry, request)
     }
-    if (!definition.otherSubresources.some(({ name }) => name === info.subresource)) throw notFound()
+    if (!definition.otherSubresources.some(({ name }) => name === info.subresource)) throw pathNotFound()
     switch (`${definition.resource}/${info.subresource}`) {
       case 'pods/binding':
         return onlyCreate(request, () => bind(registry, request))
       case 'pods/eviction':
         return onlyCreate(request, () => evict(registry, request, definitionOf('poddisruptionbudgets')))
       case 'pods/log':
-        if (info.verb !== 'get') throw notAllowed()
+        if (info.verb !== 'get') throw methodNotAllowed()
         if (options.logSource === undefined)
           throw new StatusError('ServiceUnavailable', 'this API server has no way to the nodes')
         return log(registry, request, definitionOf('nodes'), options.logSource)
       case 'namespaces/finalize':
-        if (info.verb !== 'update') throw notAllowed()
+        if (info.verb !== 'update') throw methodNotAllowed()
         return finalize(registry, request)
       case 'serviceaccounts/token': {
         const { tokens } = options
@@ -113,7 +108,7 @@ export function createDispatch(
       case 'pods/resize':
         return status(request)
       default:
-        throw notFound()
+        throw pathNotFound()
     }
   }
 }

@@ -20,6 +20,7 @@ const PATCH_TYPES = [
   'application/merge-patch+json',
   'application/strategic-merge-patch+json',
 ]
+const APPLY_TYPES = new Set(['application/apply-patch+yaml', 'application/apply-patch+cbor'])
 const NOTHING: ParsedBody = { body: undefined, duplicates: [] }
 
 /** The media type of a Content-Type header without its parameters; JSON when there is none. */
@@ -32,6 +33,13 @@ function unsupported(accepted: readonly string[]): StatusError {
   return new StatusError(
     'UnsupportedMediaType',
     `the body of the request was in an unknown format - accepted media types include: ${accepted.join(', ')}`,
+  )
+}
+
+function noServerSideApply(): StatusError {
+  return new StatusError(
+    'UnsupportedMediaType',
+    `this server has no server-side apply; patches it accepts: ${PATCH_TYPES.join(', ')}`,
   )
 }
 
@@ -49,13 +57,14 @@ export async function parseBody(
   bytes: Uint8Array,
   protobuf: boolean,
 ): Promise<ParsedBody> {
-  if (method === 'PATCH' && !PATCH_TYPES.includes(type)) throw unsupported(PATCH_TYPES)
+  if (method === 'PATCH' && !PATCH_TYPES.includes(type))
+    throw APPLY_TYPES.has(type) ? noServerSideApply() : unsupported(PATCH_TYPES)
   if (bytes.length === 0) return NOTHING
   if (bytes.length > BYTES_MAX)
     throw new StatusError('RequestEntityTooLarge', `Request entity too large: limit is ${BYTES_MAX}`)
   if (YAML_TYPES.has(type)) {
-    const { parseYaml } = await import('./yaml-body.ts')
-    return { body: parseYaml(bytes), duplicates: [] }
+    const { parseYaml } = await import('./yaml/parse-yaml.ts')
+    return parseYaml(bytes)
   }
   try {
     if (type === PROTOBUF_TYPE && protobuf) return { body: decodeEnvelope(bytes), duplicates: [] }

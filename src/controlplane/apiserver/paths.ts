@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { ResourceDefinition } from '../../api/definition.ts'
 import { AGGREGATED_VERSIONS, aggregatedDiscovery } from '../../api/discovery/aggregated-discovery.ts'
 import { apiGroup, apiGroupList, apiResourceList, apiVersions } from '../../api/discovery/discovery.ts'
@@ -5,6 +6,8 @@ import { openApiV2Document } from '../../api/openapi/openapi-v2.ts'
 import { openApiV2Protobuf } from '../../api/openapi/openapi-v2-protobuf.ts'
 import { openApiV3Document, openApiV3Index } from '../../api/openapi/openapi-v3.ts'
 import { StatusError } from '../../api/status-error.ts'
+import { health } from './health.ts'
+import { methodNotAllowed, pathNotFound } from './refusals.ts'
 import { jsonResponse, valueResponse } from './response/encode.ts'
 import { BOTH, type Encoding, encodingIn, MEDIA_TYPE, mediaRanges, plainEncoding } from './response/negotiate.ts'
 import { reviewDefinitions } from './reviews.ts'
@@ -19,43 +22,6 @@ export interface PathOptions {
   readonly version: string
   /** Name → is it ready; for `/readyz`, and named in `/livez` as always fine. */
   readonly readiness?: Readonly<Record<string, () => boolean>>
-}
-
-function notFound(): StatusError {
-  return new StatusError('NotFound', 'the server could not find the requested resource')
-}
-
-function text(status: number, body: string): ServerResponse {
-  return {
-    status,
-    headers: { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' },
-    body: Buffer.from(body),
-  }
-}
-
-/** `/readyz`, `/readyz?verbose`, `/readyz/<check>`, as kube-apiserver words them. */
-function health(
-  path: string,
-  query: URLSearchParams,
-  readiness: Readonly<Record<string, () => boolean>>,
-): ServerResponse {
-  const [, endpoint = '', single] = path.split('/')
-  const excluded = query.getAll('exclude')
-  const checks = endpoint === 'readyz' ? { ping: () => true, ...readiness } : { ping: () => true }
-  if (single !== undefined && single !== '') {
-    const check = Object.hasOwn(checks, single) ? (checks as Record<string, () => boolean>)[single] : undefined
-    if (check === undefined) throw notFound()
-    return check() ? text(200, 'ok') : text(500, `internal server error: ${single} is not ready\n`)
-  }
-  const results = Object.entries(checks)
-    .filter(([name]) => !excluded.includes(name))
-    .map(([name, check]) => ({ name, ok: check() }))
-  const good = results.every(({ ok }) => ok)
-  const lines = results
-    .map(({ name, ok }) => (ok ? `[+]${name} ok\n` : `[-]${name} failed: reason withheld\n`))
-    .join('')
-  if (!good) return text(500, `${lines}${endpoint} check failed\n`)
-  return query.has('verbose') ? text(200, `${lines}${endpoint} check passed\n`) : text(200, 'ok')
 }
 
 function versionInfo(version: string): object {
@@ -73,6 +39,14 @@ function versionInfo(version: string): object {
   }
 }
 
+function withEtag(answer: ServerResponse): ServerResponse {
+  const digest = createHash('sha256')
+    .update(answer.body as Uint8Array)
+    .digest('hex')
+    .toUpperCase()
+  return { ...answer, headers: { ...answer.headers, etag: `"${digest}"` } }
+}
+
 function discovery(
   root: '/api' | '/apis',
   accept: string,
@@ -84,10 +58,12 @@ function discovery(
     const version = AGGREGATED_VERSIONS.find((candidate) => candidate === parameters.get('v'))
     const encoding = encodingIn(range, BOTH)
     if (parameters.get('as') !== 'APIGroupDiscoveryList' || version === undefined || encoding === undefined) continue
-    return valueResponse(200, aggregatedDiscovery(root, version, definitions), encoding, {
-      'content-type': `${MEDIA_TYPE[encoding]};g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`,
-      vary: 'Accept',
-    })
+    return withEtag(
+      valueResponse(200, aggregatedDiscovery(root, version, definitions), encoding, {
+        'content-type': `${MEDIA_TYPE[encoding]};g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`,
+        vary: 'Accept',
+      }),
+    )
   }
   return valueResponse(200, plain(), plainEncoding(accept), { vary: 'Accept' })
 }
@@ -134,7 +110,7 @@ export function createPaths(stored: readonly ResourceDefinition[], options: Path
     if (path === '/openapi/v2') return openApiV2(accept)
     const match = /^\/openapi\/v3\/(?:api|apis\/([^/]+))\/([^/]+)$/.exec(path)
     const document = match === null ? undefined : openApiV3Document(match[1] ?? '', match[2]!, definitions)
-    if (document === undefined) throw notFound()
+    if (document === undefined) throw pathNotFound()
     return {
       status: 200,
       headers: { 'content-type': 'application/json', etag: `"${document.hash}"`, 'cache-control': 'public, immutable' },
@@ -142,30 +118,37 @@ export function createPaths(stored: readonly ResourceDefinition[], options: Path
     }
   }
 
-  return {
-    answer({ method, path: given, query, headers }) {
-      const path = given.length > 1 && given.endsWith('/') ? given.slice(0, -1) : given
-      if (/^\/(readyz|livez|healthz)(\/|$)/.test(path)) return health(path, query, options.readiness ?? {})
-      if (method !== 'GET' && method !== 'HEAD')
-        throw new StatusError('MethodNotAllowed', 'the server does not allow this method on the requested resource')
-      const accept = headers.accept ?? ''
-      if (path === '/version') return jsonResponse(200, versionInfo(options.version))
-      if (path === '/') return jsonResponse(200, { paths: roots })
-      if (path === '/api')
-        return discovery('/api', accept, definitions, () => apiVersions(headers[':authority'] ?? headers.host ?? ''))
-      if (path === '/apis') return discovery('/apis', accept, definitions, () => apiGroupList(definitions))
-      if (path.startsWith('/openapi/')) return openApi(path, accept)
-      const [, root, first, second, ...more] = path.split('/')
-      const answer =
-        root === 'api' && second === undefined
-          ? apiResourceList('', first!, definitions)
-          : root === 'apis' && more.length === 0
-            ? second === undefined
-              ? apiGroup(first!, definitions)
-              : apiResourceList(first!, second, definitions)
-            : undefined
-      if (answer === undefined) throw notFound()
-      return valueResponse(200, answer, plainEncoding(accept))
-    },
+  const document = ({ method, path: given, query, headers }: ServerRequest): ServerResponse => {
+    const path = given.length > 1 && given.endsWith('/') ? given.slice(0, -1) : given
+    const probe = health(path, query, options.readiness ?? {})
+    if (probe !== undefined) return probe
+    if (method !== 'GET' && method !== 'HEAD') throw methodNotAllowed()
+    const accept = headers.accept ?? ''
+    if (path === '/version') return jsonResponse(200, versionInfo(options.version))
+    if (path === '/') return jsonResponse(200, { paths: roots })
+    if (path === '/api')
+      return discovery('/api', accept, definitions, () => apiVersions(headers[':authority'] ?? headers.host ?? ''))
+    if (path === '/apis') return discovery('/apis', accept, definitions, () => apiGroupList(definitions))
+    if (path.startsWith('/openapi/')) return openApi(path, accept)
+    const [, root, first, second, ...more] = path.split('/')
+    const answer =
+      root === 'api' && second === undefined
+        ? apiResourceList('', first!, definitions)
+        : root === 'apis' && more.length === 0
+          ? second === undefined
+            ? apiGroup(first!, definitions)
+            : apiResourceList(first!, second, definitions)
+          : undefined
+    if (answer === undefined) throw pathNotFound()
+    return valueResponse(200, answer, plainEncoding(accept))
   }
+  return { answer: (request) => unlessKnown(document(request), request.headers['if-none-match']) }
+}
+
+/** 304 for a document that the client has already (RFC 9110 §13.1.2). */
+function unlessKnown(answer: ServerResponse, known: string | undefined): ServerResponse {
+  const { etag } = answer.headers
+  if (known === undefined || etag === undefined) return answer
+  const tags = known.split(',').map((tag) => tag.trim().replace(/^W\//, ''))
+  return tags.includes(etag) || tags.includes('*') ? { ...answer, status: 304, body: undefined } : answer
 }

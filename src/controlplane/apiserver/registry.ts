@@ -22,6 +22,8 @@ export interface RegistryOptions {
 
 const MODIFIED = 'the object has been modified; please apply your changes to the latest version and try again'
 const RETRIES_MAX = 10
+/** As what is read of a request: nothing grows beyond it by patches either. */
+const OBJECT_BYTES_MAX = 3 * 1024 * 1024
 /** Unknown fields that are named to the client; a body may have any number of them. */
 const FINDINGS_MAX = 20
 
@@ -85,7 +87,8 @@ export class Registry {
     }
     let form = forms.get(stored)
     if (form === undefined) {
-      form = new CachedObject(stored.key, deepFreeze(definition.storage.fromStorage(stored.object)), stored.revision)
+      const { key, revision, size } = stored
+      form = new CachedObject(key, deepFreeze(definition.storage.fromStorage(stored.object)), revision, size)
       forms.set(stored, form)
     }
     return form
@@ -124,8 +127,12 @@ export class Registry {
     try {
       const { resourceVersion: _, ...metadata } = object.metadata ?? {}
       const stored = { ...(definition.storage?.toStorage(object) ?? object), metadata }
-      if (dryRun) return new CachedObject(key, deepFreeze(withResourceVersion(stored, expected)), expected)
       const plain = Buffer.from(JSON.stringify(stored))
+      if (plain.length > OBJECT_BYTES_MAX)
+        throw new StatusError('RequestEntityTooLarge', `the object is too large: limit is ${OBJECT_BYTES_MAX}`)
+      const asOf = (revision: Revision): CachedObject =>
+        new CachedObject(key, deepFreeze(withResourceVersion(stored, revision)), revision, plain.length)
+      if (dryRun) return asOf(expected)
       const bytes = transform?.toStorage(key, plain) ?? plain
       cache.announce(bytes, stored)
       const { ok, revision } = await store.commit({
@@ -138,9 +145,7 @@ export class Registry {
       await cache.reach(revision)
       const cached = this.cacheOf(definition).get(key)
       // The cache's own copy carries the shared encoding; somebody may have written again already.
-      return cached?.revision === revision
-        ? cached
-        : new CachedObject(key, deepFreeze(withResourceVersion(stored, revision)), revision)
+      return cached?.revision === revision ? cached : asOf(revision)
     } catch (error) {
       throw storeStatus(error)
     } finally {
@@ -207,6 +212,13 @@ function isAbsentOr(value: unknown, wanted: string): boolean {
   return value === undefined || value === null || value === '' || value === wanted
 }
 
+function wrongKind(given: { readonly apiVersion?: unknown; readonly kind?: unknown }, wanted: string): string {
+  const [kind, version] = [given.kind, given.apiVersion].map((value) =>
+    typeof value === 'string' ? value.slice(0, 100) : typeof value,
+  )
+  return `the object provided is a ${kind} (${version}), but this path takes a ${wanted}`
+}
+
 /** Decodes a request's object: kind and version must be the definition's, unknown and doubled fields as asked. */
 export function decodeBody(
   definition: Pick<ResourceDefinition, 'group' | 'version' | 'kind' | 'schema'>,
@@ -222,13 +234,8 @@ export function decodeBody(
       'the object provided is unrecognized (must be of type map): the body is no JSON object',
     )
   }
-  if (!isAbsentOr(given.kind, definition.kind) || !isAbsentOr(given.apiVersion, apiVersion)) {
-    const want = `${definition.kind} (${apiVersion})`
-    throw new StatusError(
-      'BadRequest',
-      `the object provided is a ${String(given.kind)} (${String(given.apiVersion)}), but this path takes a ${want}`,
-    )
-  }
+  if (!isAbsentOr(given.kind, definition.kind) || !isAbsentOr(given.apiVersion, apiVersion))
+    throw new StatusError('BadRequest', wrongKind(given, `${definition.kind} (${apiVersion})`))
   const { object, unknownFields } = decodeObject(definition.schema, body)
   const findings = [
     ...unknownFields.map((path) => `unknown field "${path}"`),

@@ -9,13 +9,16 @@ export class CachedObject {
   readonly key: string
   readonly object: KubeObject
   readonly revision: Revision
+  /** About how many bytes it is as JSON. */
+  readonly size: number
   #json: Buffer | undefined
   #protobuf: Buffer | undefined
 
-  constructor(key: string, object: KubeObject, revision: Revision) {
+  constructor(key: string, object: KubeObject, revision: Revision, size: number) {
     this.key = key
     this.object = object
     this.revision = revision
+    this.size = size
     this.#json = undefined
     this.#protobuf = undefined
   }
@@ -29,6 +32,16 @@ export class CachedObject {
   get protobuf(): Buffer {
     this.#protobuf ??= encodeBareObject(this.object)
     return this.#protobuf
+  }
+
+  /** The JSON for an answer to one: kept encodings of all that was ever listed would double the cache. */
+  jsonOnce(): Buffer {
+    return this.#json ?? Buffer.from(JSON.stringify(this.object))
+  }
+
+  /** The protobuf message in the same way. */
+  protobufOnce(): Buffer {
+    return this.#protobuf ?? encodeBareObject(this.object)
   }
 
   /** Gives the memory of the encodings back; they are made again if somebody asks. */
@@ -82,7 +95,7 @@ export class CachedEvent {
   frame(type: EventType): Buffer {
     let frame = this.#frames.get(type)
     if (frame === undefined) {
-      frame = eventFrame(type, this.current)
+      frame = eventFrame(type, this.current.object, this.current.protobuf)
       this.#frames.set(type, frame)
     }
     return frame
@@ -92,6 +105,7 @@ export class CachedEvent {
   forgetEncodings(): void {
     this.#lines.clear()
     this.#frames.clear()
+    this.current.forgetEncodings()
     this.previous?.forgetEncodings()
   }
 }
@@ -104,6 +118,6 @@ export function eventLine(type: EventType, json: Uint8Array): Buffer {
 }
 
 /** One frame of a watch from an object's protobuf form. */
-export function eventFrame(type: EventType, { object, protobuf }: CachedObject): Buffer {
-  return watchFrame(type, encodeEnvelope(object.apiVersion ?? '', object.kind ?? '', protobuf))
+export function eventFrame(type: EventType, { apiVersion = '', kind = '' }: KubeObject, protobuf: Uint8Array): Buffer {
+  return watchFrame(type, encodeEnvelope(apiVersion, kind, protobuf))
 }

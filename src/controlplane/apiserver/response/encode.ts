@@ -74,7 +74,7 @@ function encodeList(
     return valueResponse(200, list, form.encoding)
   }
   if (form.encoding === 'protobuf') {
-    const items = response.items.map(({ protobuf }) => protobuf)
+    const items = response.items.map((item) => item.protobufOnce())
     const body = encodeProtobufList(apiVersion(definition), definition.listKind, metadata, items)
     return { status: 200, headers: { 'content-type': MEDIA_TYPE.protobuf }, body }
   }
@@ -86,7 +86,7 @@ function encodeList(
   const comma = Buffer.from(',')
   for (const [i, item] of response.items.entries()) {
     if (i > 0) parts.push(comma)
-    parts.push(item.json)
+    parts.push(item.jsonOnce())
   }
   parts.push(Buffer.from(']}\n'))
   return { status: 200, headers: { 'content-type': JSON_TYPE }, body: Buffer.concat(parts) }
@@ -131,8 +131,8 @@ class WatchEncoder {
     }
     const { type, object, event } = item
     if (kind === 'metadata') return madeEvent(type, partialMetadata(object.object), encoding)
-    if (encoding === 'protobuf') return event === undefined ? eventFrame(type, object) : event.frame(type)
-    return event === undefined ? eventLine(type, object.json) : event.line(type)
+    if (encoding === 'protobuf') return event?.frame(type) ?? eventFrame(type, object.object, object.protobufOnce())
+    return event?.line(type) ?? eventLine(type, object.jsonOnce())
   }
 
   #tableLine(item: Exclude<WatchItem, { kind: 'error' }>, includeObject: 'None' | 'Metadata' | 'Object'): Uint8Array {
@@ -157,8 +157,8 @@ function madeEvent(type: string, object: unknown, encoding: Encoding): Uint8Arra
   return encoding === 'json' ? jsonLine(type, object) : watchFrame(type, encodeObject(object as KubeObject))
 }
 
-/** A long first batch goes out in pieces of about this many events. */
-const EVENTS_MAX = 200
+/** A long batch goes out in pieces of about this size. */
+const PIECE_BYTES = 128 * 1024
 
 async function* encodeWatch(
   definition: ResourceDefinition,
@@ -168,10 +168,18 @@ async function* encodeWatch(
 ): AsyncGenerator<Uint8Array> {
   const encoder = new WatchEncoder(definition, form, now)
   for await (const batch of batches) {
-    if (batch.length === 1) yield encoder.encode(batch[0]!)
-    else
-      for (let i = 0; i < batch.length; i += EVENTS_MAX)
-        yield Buffer.concat(batch.slice(i, i + EVENTS_MAX).map((item) => encoder.encode(item)))
+    let parts: Uint8Array[] = []
+    let bytes = 0
+    for (const item of batch) {
+      const part = encoder.encode(item)
+      parts.push(part)
+      bytes += part.length
+      if (bytes < PIECE_BYTES) continue
+      yield parts.length === 1 ? part : Buffer.concat(parts, bytes)
+      parts = []
+      bytes = 0
+    }
+    if (parts.length > 0) yield parts.length === 1 ? parts[0]! : Buffer.concat(parts, bytes)
   }
 }
 
@@ -197,10 +205,14 @@ export function encodeResponse(
       if (form.kind === 'metadata')
         return valueResponse(response.status, partialMetadata(object), form.encoding, headers)
       if (form.encoding === 'protobuf') {
-        const body = encodeEnvelope(object.apiVersion ?? '', object.kind ?? '', response.object.protobuf)
+        const body = encodeEnvelope(object.apiVersion ?? '', object.kind ?? '', response.object.protobufOnce())
         return { status: response.status, headers: { 'content-type': MEDIA_TYPE.protobuf, ...headers }, body }
       }
-      return { status: response.status, headers: { 'content-type': JSON_TYPE, ...headers }, body: response.object.json }
+      return {
+        status: response.status,
+        headers: { 'content-type': JSON_TYPE, ...headers },
+        body: response.object.jsonOnce(),
+      }
     }
     case 'value':
       return valueResponse(response.status, response.value, form.encoding, warningHeaders(response.warnings ?? []))

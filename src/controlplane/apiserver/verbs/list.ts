@@ -1,5 +1,5 @@
 import type { ResourceDefinition } from '../../../api/definition.ts'
-import { forbidden, notSupported } from '../../../api/field-error.ts'
+import { forbidden, invalid, notSupported } from '../../../api/field-error.ts'
 import { invalidError, StatusError } from '../../../api/status-error.ts'
 import { CompactedError, StoreError } from '../../store/store.ts'
 import type { CachedObject } from '../cache/cached-object.ts'
@@ -36,18 +36,18 @@ export function revisionParameter(query: URLSearchParams): bigint | undefined {
   const text = query.get('resourceVersion') ?? ''
   if (text === '') return undefined
   if (!/^\d{1,19}$/.test(text))
-    throw new StatusError(
-      'BadRequest',
-      `invalid resource version "${text}": strconv.ParseUint: parsing "${text}": invalid syntax`,
-    )
+    throw invalidError(LIST_OPTIONS, '', [
+      invalid('resourceVersion', text, `strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`),
+    ])
   return BigInt(text)
 }
 
 function limitParameter(query: URLSearchParams): number {
   const text = query.get('limit') ?? ''
-  if (text === '' || text === '0') return Number.POSITIVE_INFINITY
-  if (!/^\d{1,12}$/.test(text)) throw new StatusError('BadRequest', `invalid limit "${text}"`)
-  return Number(text)
+  if (text === '') return Number.POSITIVE_INFINITY
+  if (!/^-?\d{1,15}$/.test(text))
+    throw new StatusError('BadRequest', `limit: strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`)
+  return Number(text) > 0 ? Number(text) : Number.POSITIVE_INFINITY
 }
 
 export interface Page {
@@ -127,7 +127,9 @@ function expired({ after }: { readonly after: string | undefined }): StatusError
 }
 
 /** Which combinations of a version and its match make sense, as kube-apiserver has them. */
-function checkMatch(match: string, asked: bigint | undefined, continued: string): void {
+function checkMatch(query: URLSearchParams, match: string, asked: bigint | undefined, continued: string): void {
+  if (query.has('sendInitialEvents'))
+    throw invalidError(LIST_OPTIONS, '', [forbidden('sendInitialEvents', 'sendInitialEvents is forbidden for list')])
   if (continued !== '' && asked !== undefined && asked !== 0n)
     throw new StatusError('BadRequest', 'specifying resource version is not allowed when using continue')
   if (match === '') return
@@ -154,7 +156,7 @@ export async function list(registry: Registry, request: CoreRequest): Promise<Co
   const asked = revisionParameter(query)
   const match = query.get('resourceVersionMatch') ?? ''
   const continued = query.get('continue') ?? ''
-  checkMatch(match, asked, continued)
+  checkMatch(query, match, asked, continued)
 
   let page: Page
   let revision: bigint

@@ -36,6 +36,11 @@ function statusMetadata(meta: Draft<ObjectMeta>, previous: ObjectMeta): Draft<Ob
   return merged
 }
 
+/** No version, or 0, means whatever version there is. */
+function isUnconditional(resourceVersion: string | undefined): boolean {
+  return resourceVersion === undefined || resourceVersion === '' || resourceVersion === '0'
+}
+
 function validateChange(
   definition: ResourceDefinition,
   subresource: string,
@@ -73,8 +78,8 @@ export async function replaceObject(
       `Precondition failed: UID in precondition: ${meta.uid}, UID in object meta: ${previous.metadata?.uid}`,
     )
   }
-  const { resourceVersion } = meta
-  if (resourceVersion !== undefined && resourceVersion !== '') {
+  const { resourceVersion = '' } = meta
+  if (!isUnconditional(resourceVersion)) {
     if (!/^\d{1,20}$/.test(resourceVersion)) {
       const why = `strconv.ParseUint: parsing ${JSON.stringify(resourceVersion)}: invalid syntax`
       throw invalidError(definition, name, [invalid('metadata.resourceVersion', resourceVersion, why)])
@@ -123,7 +128,7 @@ export async function update(registry: Registry, request: CoreRequest): Promise<
   const meta = draft.metadata as Draft<ObjectMeta>
   checkName(meta, info.name)
   settleNamespace(definition, meta, info.namespace)
-  const unconditional = meta.resourceVersion === undefined || meta.resourceVersion === ''
+  const unconditional = isUnconditional(meta.resourceVersion)
   for (let tries = 0; ; tries++) {
     const stored = await registry.find(definition, info.namespace, info.name)
     if (stored === undefined) {

@@ -3,6 +3,8 @@ import type { WatchItem } from '../core-request.ts'
 
 /** A watcher that lets this many events pile up is ended rather than buffered for without end. */
 const WAITING_MAX = 2_000
+/** The same for what they weigh, unless it is one alone. Slow watchers of one resource share the objects. */
+const WAITING_BYTES_MAX = 16 * 1024 * 1024
 
 type Batch = readonly WatchItem[]
 
@@ -16,6 +18,7 @@ export class WatchStream implements AsyncIterable<Batch>, AsyncIterator<Batch, u
   /** The state at the start, which may be long and does not count as waiting. */
   #first: Batch
   #waiting: WatchItem[] = []
+  #waitingBytes = 0
   #resolve: ((result: IteratorResult<Batch, undefined>) => void) | undefined
   #ended = false
   #cleanUp: (() => void) | undefined
@@ -38,7 +41,11 @@ export class WatchStream implements AsyncIterable<Batch>, AsyncIterator<Batch, u
     if (resolve !== undefined) {
       this.#resolve = undefined
       resolve({ done: false, value: [item] })
-    } else if (this.#waiting.length < WAITING_MAX) this.#waiting.push(item)
+      return
+    }
+    this.#waitingBytes += item.kind === 'event' ? item.object.size : 0
+    if (this.#waiting.length < WAITING_MAX && (this.#waitingBytes <= WAITING_BYTES_MAX || this.#waiting.length === 0))
+      this.#waiting.push(item)
     else {
       const why = new StatusError('Expired', 'the watcher is too slow and has missed events; list again')
       this.#waiting = []
@@ -81,6 +88,7 @@ export class WatchStream implements AsyncIterable<Batch>, AsyncIterator<Batch, u
     if (this.#waiting.length > 0) {
       const value = this.#waiting
       this.#waiting = []
+      this.#waitingBytes = 0
       return Promise.resolve({ done: false, value })
     }
     if (this.#ended) return Promise.resolve(DONE)

@@ -2,6 +2,7 @@ import { forbidden } from '../../../api/field-error.ts'
 import { invalidError, StatusError } from '../../../api/status-error.ts'
 import type { CachedEvent, CachedObject } from '../cache/cached-object.ts'
 import type { CoreRequest, CoreResponse, WatchItem } from '../core-request.ts'
+import { flag } from '../query-values.ts'
 import type { Registry } from '../registry.ts'
 import { storageKey } from '../request-info.ts'
 import { type Selection, selectionOf } from '../selection.ts'
@@ -24,8 +25,7 @@ interface WatchQuery {
 }
 
 function readQuery(query: URLSearchParams, random: () => number): WatchQuery {
-  const given = query.get('sendInitialEvents')
-  const sendInitialEvents = given === null ? undefined : given === 'true' || given === '1'
+  const sendInitialEvents = flag(query, 'sendInitialEvents')
   const match = query.get('resourceVersionMatch') ?? ''
   const path = 'resourceVersionMatch'
   const error =
@@ -33,16 +33,17 @@ function readQuery(query: URLSearchParams, random: () => number): WatchQuery {
       ? forbidden(path, 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan')
       : sendInitialEvents === undefined && match !== ''
         ? forbidden(path, 'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided')
-        : undefined
+        : match !== '' && query.has('continue')
+          ? forbidden(path, 'resourceVersionMatch is forbidden when continue is provided')
+          : undefined
   if (error !== undefined) throw invalidError(LIST_OPTIONS, '', [error])
   const seconds = query.get('timeoutSeconds') ?? '0'
   if (!/^\d{1,10}$/.test(seconds))
     throw new StatusError('BadRequest', `invalid timeoutSeconds ${JSON.stringify(seconds)}`)
-  const bookmarks = query.get('allowWatchBookmarks')
   return {
     revision: revisionParameter(query),
     sendInitialEvents,
-    bookmarks: bookmarks === 'true' || bookmarks === '1',
+    bookmarks: flag(query, 'allowWatchBookmarks') ?? false,
     timeoutMs: seconds === '0' ? TIMEOUT_MS_MIN * (1 + random()) : Math.min(Number(seconds) * 1000, TIMEOUT_MS_MAX),
   }
 }
@@ -92,7 +93,7 @@ export async function watch(registry: Registry, request: CoreRequest, random: ()
     }
     if (sendInitialEvents && bookmarks)
       first.push({ kind: 'bookmark', revision: cache.revision, initialEventsEnd: true })
-  } else if (asked !== undefined && asked > 0n && sendInitialEvents === undefined) {
+  } else if (asked !== undefined && asked > 0n) {
     const missed = source.since(asked)
     if (missed === undefined) {
       stream.end(tooOld(asked, source.oldest))
@@ -111,7 +112,11 @@ export async function watch(registry: Registry, request: CoreRequest, random: ()
     bookmarkTimer = clock.setTimer(BOOKMARK_MS, bookmark)
   }
   let bookmarkTimer = bookmarks ? clock.setTimer(BOOKMARK_MS * (0.75 + random() / 2), bookmark) : undefined
-  const timeout = clock.setTimer(timeoutMs, () => stream.end())
+  const timeout = clock.setTimer(timeoutMs, () => {
+    // The client resumes from here, and not from before what it did not choose to see.
+    if (bookmarks) stream.bookmark(cache.revision)
+    stream.end()
+  })
   const stopListening = source.listen((event) => {
     const item = concerns(event.current.key) ? itemOf(request, registry, selects, event) : undefined
     if (item !== undefined) stream.push(item)
