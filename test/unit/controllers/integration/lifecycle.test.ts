@@ -134,11 +134,15 @@ describe('garbage collection over the API', () => {
     await cluster.client.create(CONFIG_MAPS, configMap('haunted', phantom))
     await gone('haunted')
     await cluster.client.delete(CONFIG_MAPS, { namespace: 'elsewhere', name: 'foreign' })
-    await new Promise((resolve) => setTimeout(resolve, 300))
+    // Collected after the deletion before it has been looked at.
+    await cluster.client.create(CONFIG_MAPS, configMap('haunted-too', phantom))
+    await gone('haunted-too')
+    await eventually(async () => {
+      const { items } = await cluster.client.list(EVENTS, { namespace: 'default' })
+      return items.some(({ reason }) => reason === 'OwnerRefInvalidNamespace') ? true : undefined
+    }, 5_000)
     assert.equal(await has('unknown'), true)
     assert.equal(await has('across'), true)
-    const { items } = await cluster.client.list(EVENTS, { namespace: 'default' })
-    assert.ok(items.some(({ reason }) => reason === 'OwnerRefInvalidNamespace'))
   })
 
   test('only dependents that block hold a foreground deletion up', async () => {
@@ -309,7 +313,12 @@ describe('nodes that fall silent, over the API', () => {
       )
       return lost.length === 2 ? true : undefined
     }, 10_000)
-    await new Promise((resolve) => setTimeout(resolve, 1_500))
+    // One of them may have had its turn before the last was lost: that is taken back.
+    await eventually(async () => {
+      const { items } = await cluster.client.list(NODES)
+      const evicting = items.flatMap(({ spec }) => spec?.taints ?? []).filter(({ effect }) => effect === 'NoExecute')
+      return evicting.length === 0 ? true : undefined
+    }, 5_000)
     assert.equal(cluster.pods.get('default', 'elsewhere')?.metadata?.deletionTimestamp, undefined)
   })
 })

@@ -1,5 +1,6 @@
 import { DEFINITIONS } from '../../../../src/api/definitions/all.ts'
 import { LEASES, NAMESPACES, NODES, PODS } from '../../../../src/api/resource-type.ts'
+import { StatusError } from '../../../../src/api/status-error.ts'
 import type { Pod } from '../../../../src/api/types/core-v1.gen.ts'
 import { systemClock } from '../../../../src/base/clock.ts'
 import { silentLogger } from '../../../../src/base/logger.ts'
@@ -21,6 +22,10 @@ export interface TestCluster {
   silence(node: string): void
   /** Pods whose names match are reported as not ready from now on, or as ready again. */
   holdBack(pattern: RegExp | undefined): void
+  /** New pods whose labels' `app` matches are refused from now on, as by a quota; returns how many were so far. */
+  refusePods(pattern: RegExp | undefined): number
+  /** Ends all controllers, lets something happen meanwhile, and starts them anew with nothing remembered. */
+  restartControllers(meanwhile?: () => Promise<void>): Promise<void>
   close(): Promise<void>
 }
 
@@ -42,11 +47,24 @@ export async function startTestCluster({
 }: TestClusterOptions = {}): Promise<TestCluster> {
   const common = { clock: systemClock, logger: silentLogger, random: Math.random }
   const store = createMemoryStore()
+  let refused: RegExp | undefined
+  let refusals = 0
   const server = await createApiServer({
     ...common,
     store,
     definitions: DEFINITIONS,
-    admission: [],
+    admission: [
+      {
+        name: 'RefusePods',
+        async admit({ definition, operation, subresource, object }) {
+          const app = object?.metadata?.labels?.app
+          if (definition.resource !== 'pods' || operation !== 'CREATE' || subresource !== '') return undefined
+          if (app === undefined || refused?.test(app) !== true) return undefined
+          refusals += 1
+          throw new StatusError('Forbidden', `pods "${object?.metadata?.generateName}" is forbidden: exceeded quota`)
+        },
+      },
+    ],
     authorizer: { authorize: () => ({ allowed: true, reason: '' }) },
     version: 'v1.36.0',
   })
@@ -109,14 +127,24 @@ export async function startTestCluster({
     if (type !== 'deleted') void serve(object).catch(() => undefined)
   })
 
-  const controllers = startControllers({
-    ...common,
-    client,
-    informers,
-    events: (component) => createEventRecorder({ ...common, client, component }),
-    rootCaPem: 'CERTIFICATE',
-    timings,
-  })
+  const startAll = (): { close(): Promise<void> } => {
+    const copies = createInformerFactory({ client, ...common })
+    const controllers = startControllers({
+      ...common,
+      client,
+      informers: copies,
+      events: (component) => createEventRecorder({ ...common, client, component }),
+      rootCaPem: 'CERTIFICATE',
+      timings,
+    })
+    return {
+      async close() {
+        await controllers.close()
+        copies.close()
+      },
+    }
+  }
+  let controllers = startAll()
   return {
     client,
     informers,
@@ -125,6 +153,15 @@ export async function startTestCluster({
     holdBack(pattern) {
       heldBack = pattern
       for (const pod of pods.list()) void serve(pod).catch(() => undefined)
+    },
+    refusePods(pattern) {
+      refused = pattern
+      return refusals
+    },
+    async restartControllers(meanwhile) {
+      await controllers.close()
+      await meanwhile?.()
+      controllers = startAll()
     },
     async close() {
       clearInterval(heartbeat)

@@ -116,7 +116,10 @@ describe('workloads over the API', () => {
 
   test('a paused Deployment scales but does not roll; the history limit is kept', async () => {
     await cluster.client.create(DEPLOYMENTS, deployment('rest', 2, 'one', { paused: true, revisionHistoryLimit: 1 }))
-    await new Promise((resolve) => setTimeout(resolve, 200))
+    await eventually(async () => {
+      const { status } = await cluster.client.get(DEPLOYMENTS, { namespace: 'default', name: 'rest' })
+      return status?.observedGeneration === 1 ? true : undefined
+    }, 5_000)
     assert.equal((await replicaSetsOf('rest')).length, 0)
     const patch = (spec: object) =>
       cluster.client.patch(DEPLOYMENTS, { namespace: 'default', name: 'rest' }, { spec }, MERGE)
