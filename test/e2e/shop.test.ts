@@ -169,24 +169,20 @@ test('a killed container process is started again and counted', { skip }, async 
 })
 
 test('with its agent killed, traffic goes on and the containers stay', { skip }, async () => {
-  const uids = await k(
-    '-n',
-    'shop',
-    'get',
-    'pods',
-    '-o',
-    'jsonpath={.items[*].status.containerStatuses[0].containerID}',
-  )
+  const containers = (): Promise<string> =>
+    k('-n', 'shop', 'get', 'pods', '-o', 'jsonpath={.items[*].status.containerStatuses[0].containerID}')
+  // Until the pods of the rollout before are gone.
+  const ids = await eventually(async () => {
+    const found = await containers()
+    return found.split(' ').length === 7 ? found : undefined
+  }, 60_000)
   const load = startHttpLoad([`http://${nodes[0]!.address}:30080/whoami`], { clients: 4, keepAlive: true })
   const { processes } = await cluster.status()
   process.kill(processes.find((p) => p.role === 'agent')!.pid, 'SIGKILL')
   await eventually(async () => ((await cluster.status()).ready ? true : undefined), 30_000, 'the agent')
   await new Promise((resolve) => setTimeout(resolve, 2_000))
   noFailures(await load.stop(), 100)
-  assert.equal(
-    await k('-n', 'shop', 'get', 'pods', '-o', 'jsonpath={.items[*].status.containerStatuses[0].containerID}'),
-    uids,
-  )
+  assert.equal(await containers(), ids)
 })
 
 test('with the control plane killed, traffic goes on', { skip }, async () => {
@@ -195,6 +191,15 @@ test('with the control plane killed, traffic goes on', { skip }, async () => {
   process.kill(processes.find((p) => p.role === 'control-plane')!.pid, 'SIGKILL')
   await eventually(async () => ((await cluster.status()).ready ? true : undefined), 30_000, 'the control plane')
   await k('-n', 'shop', 'get', 'pods')
+  noFailures(await load.stop(), 50)
+})
+
+test('with the proxy killed, traffic comes back by itself', { skip }, async () => {
+  const { processes } = await cluster.status()
+  process.kill(processes.find((p) => p.role === 'proxy')!.pid, 'SIGKILL')
+  await eventually(async () => (await whoami(`${nodes[0]!.address}:30080`)).pod, 20_000, 'an answer')
+  const load = startHttpLoad([`http://${nodes[1]!.address}:30080/whoami`], { clients: 4, keepAlive: true })
+  await new Promise((resolve) => setTimeout(resolve, 1_000))
   noFailures(await load.stop(), 50)
 })
 

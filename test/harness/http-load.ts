@@ -26,6 +26,9 @@ function once(url: string, agent: Agent): Promise<string> {
   })
 }
 
+/** A load that nobody stops, as after a failed assertion, ends by itself. */
+const LOAD_MS_MAX = 300_000
+
 /**
  * Sends requests from `clients` loops at once, spread over the URLs, until stopped: over kept connections or a new one
  * for each request. Nothing is retried: every failure counts.
@@ -35,6 +38,10 @@ export function startHttpLoad(
   options: { readonly clients: number; readonly keepAlive: boolean; readonly pauseMs?: number },
 ): { stop(): Promise<LoadReport> } {
   let stopped = false
+  const end = setTimeout(() => {
+    stopped = true
+  }, LOAD_MS_MAX)
+  end.unref()
   let ok = 0
   const failures: string[] = []
   const bodies = new Map<string, number>()
@@ -55,6 +62,7 @@ export function startHttpLoad(
   return {
     async stop() {
       stopped = true
+      clearTimeout(end)
       await Promise.all(loops)
       agent.destroy()
       return { ok, failures, bodies }
