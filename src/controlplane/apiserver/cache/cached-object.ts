@@ -73,12 +73,14 @@ export class CachedEvent {
   readonly current: CachedObject
   readonly previous: CachedObject | undefined
   readonly #lines = new Map<EventType, Buffer>()
-  readonly #frames = new Map<EventType, Buffer>()
+  /** Made when the first asks: most events are never told in protobuf. */
+  #frames: Map<EventType, Buffer> | undefined
 
   constructor(type: EventType, current: CachedObject, previous: CachedObject | undefined) {
     this.type = type
     this.current = current
     this.previous = previous
+    this.#frames = undefined
   }
 
   /** `{"type":…,"object":…}\n` */
@@ -93,6 +95,7 @@ export class CachedEvent {
 
   /** The event in protobuf, with its length before it. */
   frame(type: EventType): Buffer {
+    this.#frames ??= new Map()
     let frame = this.#frames.get(type)
     if (frame === undefined) {
       frame = eventFrame(type, this.current.object, this.current.protobuf)
@@ -104,7 +107,7 @@ export class CachedEvent {
   /** Gives the memory of the encodings back, once the watchers have had the event. */
   forgetEncodings(): void {
     this.#lines.clear()
-    this.#frames.clear()
+    this.#frames = undefined
     this.current.forgetEncodings()
     this.previous?.forgetEncodings()
   }
