@@ -205,7 +205,7 @@ export class ClusterState {
     const cameOrWent = (known === undefined) !== (node === undefined)
     if (cameOrWent || zoneOf(info.labels) !== zone) this.#ordered = undefined
     const relabeled = info.labels !== labels && JSON.stringify(info.labels) !== JSON.stringify(labels)
-    if (cameOrWent || relabeled || JSON.stringify(info.taints) !== JSON.stringify(taints)) this.#eligible.clear()
+    if (relabeled || JSON.stringify(info.taints) !== JSON.stringify(taints)) this.#eligible.clear()
     if (relabeled) this.#topologies.update(info, this.#allTallies)
   }
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { PodSpec, TopologySpreadConstraint } from '../../../../src/api/types/core-v1.gen.ts'
+import type { PodSpec, Taint, TopologySpreadConstraint } from '../../../../src/api/types/core-v1.gen.ts'
 import { ClusterState } from '../../../../src/controlplane/scheduler/cluster/cluster-state.ts'
 import { podTopologySpread } from '../../../../src/controlplane/scheduler/filters/pod-topology-spread.ts'
 import { HOSTNAME, node, type PodSettings, place, podInfo, ZONE } from '../objects.ts'
@@ -187,5 +187,30 @@ describe('PodTopologySpread', () => {
     const labels = { foo: '', 'pod-template-hash': 'new' }
     const next = podInfo('next', { labels, spec: { topologySpreadConstraints } })
     assert.deepEqual(refusedNodes(podTopologySpread, next, state), ['x', 'y'])
+  })
+
+  test('which nodes count is known anew when one comes, changes or goes', () => {
+    const state = twoZones()
+    fill(state, { a: 1 })
+    const topologySpreadConstraints = [constraint({ nodeTaintsPolicy: 'Honor' })]
+    const aware = podInfo('new', { labels: FOO, spec: { nodeSelector: { disk: 'ssd' }, topologySpreadConstraints } })
+    const refused = (): readonly string[] => refusedNodes(podTopologySpread, aware, state)
+    const set = (name: string, zone: string, taints: readonly Taint[] = [], disk = 'ssd'): void =>
+      void state.setNode(node(name, { labels: { [ZONE]: zone, disk }, spec: { taints } }))
+    // No node counts, so that the least is 0, and no pod is counted either.
+    assert.deepEqual(refused(), [])
+    set('a', 'zone-1')
+    assert.deepEqual(refused(), [])
+    set('x', 'zone-2')
+    assert.deepEqual(refused(), ['a', 'b'])
+    set('x', 'zone-2', [{ key: 'dedicated', effect: 'NoSchedule' }])
+    assert.deepEqual(refused(), [])
+    set('z', 'zone-3')
+    assert.deepEqual(refused(), ['a', 'b'])
+    state.removeNode('z')
+    assert.deepEqual(refused(), [])
+    set('x', 'zone-2')
+    set('x', 'zone-2', [], 'hdd')
+    assert.deepEqual(refused(), [])
   })
 })
