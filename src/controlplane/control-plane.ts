@@ -136,7 +136,11 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       onRequest: (record) => audit.record(record),
     }),
   )
-  await addresses.repair()
+  const repairAddresses = async (): Promise<void> => {
+    const doubled = await addresses.repair()
+    for (const claim of doubled) logger.warn({ claim }, 'two Services have one address')
+  }
+  await repairAddresses()
   const front = await phase('listener', () =>
     startHttpsFront({
       handler: server,
@@ -185,7 +189,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 
   const compaction = startAutoCompaction(store, clock, logger.child({ part: 'compaction' }))
   const stopVerifying = every(clock, VERIFY_CACHES_MS, () => server.verifyCaches(), logger)
-  const stopRepairing = every(clock, REPAIR_ADDRESSES_MS, () => addresses.repair(), logger)
+  const stopRepairing = every(clock, REPAIR_ADDRESSES_MS, repairAddresses, logger)
   return {
     apiPort: front.port,
     apiServer: server,
