@@ -177,6 +177,7 @@ export class Prequal implements Balancer {
       order[at] = order[sent]!
       order[sent] = member
       const endpoint = this.#members[member]!
+      // What is under way there comes before the next: without it the one that was fast would be sent everything.
       if (this.#probe !== undefined) this.#probe(endpoint, nowMs)
       else this.#answered(member, endpoint.inFlight, endpoint.latencyMs * (endpoint.inFlight + 1), nowMs)
     }

@@ -7,7 +7,7 @@ export function readCookie(header: string, name: string): string | undefined {
     const semicolon = header.indexOf(';', start)
     const end = semicolon < 0 ? header.length : semicolon
     const equals = header.indexOf('=', start)
-    if (equals >= 0 && equals < end && header.slice(start, equals).trim() === name) {
+    if (equals >= 0 && header.slice(start, equals).trim() === name) {
       const value = header.slice(equals + 1, end).trim()
       return value.length >= 2 && value.startsWith('"') && value.endsWith('"') ? value.slice(1, -1) : value
     }

@@ -85,7 +85,6 @@ export class FailureAccrual implements HealthPolicy {
     else {
       endpoint.trial = NO_TRIAL
       endpoint.ejections = 0
-      forget(endpoint, nowMs)
     }
     return true
   }

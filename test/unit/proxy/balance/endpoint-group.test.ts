@@ -94,6 +94,12 @@ describe('zone preference', () => {
   }
 })
 
+it('a zone whose endpoints are ending has lost nothing that it still had', () => {
+  const all = endpoints(3, (i) => ({ zone: i < 2 ? 'a' : 'b' }))
+  all[0]!.terminating = true
+  assert.equal(splitByZone(all, all.slice(1), 'a').nearShare, 1)
+})
+
 describe('slow start', () => {
   const rows = [
     { name: 'begins at a tenth', sinceMs: 0, aggression: 1, want: 0.1 },
@@ -145,6 +151,21 @@ describe('endpoint group', () => {
     group.finished(endpoint!, 5, 5, SUCCEEDED)
     assert.equal(endpoint!.inFlight, 1)
     assert.deepEqual(balancer.told, ['started 10.0.0.0:80 1', 'started 10.0.0.0:80 2', 'finished 1 5 0'])
+  })
+
+  it('tells the balancer of the zone that an endpoint is in', () => {
+    const balancers = [noting(), noting()]
+    let made = 0
+    const group = new EndpointGroup({ createBalancer: () => balancers[made++]!, random: Math.random, zone: 'a' })
+    const [near, far] = endpoints(2, (i) => ({ zone: i === 0 ? 'a' : 'b' }))
+    group.replace([near!, far!])
+    group.started(far!, 0)
+    group.finished(far!, 0, 1, SUCCEEDED)
+    group.started(near!, 0)
+    assert.deepEqual(
+      balancers.map(({ told }) => told),
+      [[`started ${near!.name} 1`], [`started ${far!.name} 1`, 'finished 0 1 0']],
+    )
   })
 
   it('gives the balancer the same array until something changes', () => {

@@ -78,7 +78,7 @@ const rows: readonly {
     name: 'one that was cancelled early says nothing',
     given: [
       { atMs: 0, ms: 5, outcome: SUCCEEDED },
-      { atMs: 0, ms: 4, outcome: CANCELLED },
+      { atMs: 1_000, ms: 4, outcome: CANCELLED },
     ],
     want: { latencyMs: 5, failureRate: 0 },
   },

@@ -31,6 +31,7 @@ const rows: readonly {
     b: { latencyMs: 10, inFlight: 3, weight: 2 },
     want: 1,
   },
+  { name: 'the heavier one wherever it stands', a: { latencyMs: 15, weight: 2 }, b: { latencyMs: 10 }, want: 0 },
   {
     name: 'with the same cost the one with less in flight',
     a: { latencyMs: 10, inFlight: 1 },

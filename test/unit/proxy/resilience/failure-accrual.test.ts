@@ -86,6 +86,15 @@ describe('failure accrual', () => {
     assert.deepEqual(pauses, [1, 2, 4, 8, 16, 32, 60, 60, 60])
   })
 
+  it('forgets how slow an endpoint was, or its trial would be long in coming', () => {
+    const endpoint = one()
+    endpoint.latencyMs = 5_000
+    endpoint.failureRate = 1
+    const policy = accrual()
+    for (let i = 0; i < 7; i++) policy.finished(endpoint, [endpoint], 0, ERRED)
+    assert.deepEqual([endpoint.latencyMs, endpoint.failureRate], [Number.NaN, Number.NaN])
+  })
+
   it('adds up to half a pause by chance', () => {
     const endpoint = one()
     const policy = accrual({ random: () => 0.5 })

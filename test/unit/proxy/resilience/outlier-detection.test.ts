@@ -94,8 +94,23 @@ describe('outlier detection: consecutive failures', () => {
     }
   })
 
-  it('does not make an ejection longer for what was under way', () => {
+  it('needs five failures again of one that comes back', () => {
     const all = endpoints(3)
+    const detection = detecting()
+    ended(detection, all, 0, 0, ERRED, 5)
+    assert.equal(ended(detection, all, 0, 30_000, ERRED, 4), false)
+    assert.equal(ended(detection, all, 0, 30_000, ERRED), true)
+  })
+
+  it('ejects one even where no share may be out', () => {
+    const all = endpoints(3)
+    const detection = detecting({ maxEjectedShare: 0 })
+    for (let i = 0; i < 3; i++) ended(detection, all, i, 0, ERRED, 5)
+    assert.deepEqual(out(all, 0), [0])
+  })
+
+  it('does not make an ejection longer for what was under way', () => {
+    const all = endpoints(30)
     const detection = detecting()
     ended(detection, all, 0, 0, ERRED, 5)
     assert.equal(ended(detection, all, 0, 10_000, ERRED, 20), false)

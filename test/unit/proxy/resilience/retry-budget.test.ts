@@ -49,7 +49,7 @@ describe('retry budget', () => {
       retries: fc.nat({ max: 200 }),
     })
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+      fc.property(fc.array(step, { maxLength: 40, size: 'max' }), (steps) => {
         const budget = new RetryBudget()
         const events: { readonly second: number; readonly requests: number; readonly retries: number }[] = []
         let nowMs = 123
