@@ -5,7 +5,18 @@ import { FailureAccrual } from '../../../src/proxy/resilience/failure-accrual.ts
 import { OutlierDetection } from '../../../src/proxy/resilience/outlier-detection.ts'
 import { compare } from './compare.ts'
 import { byName, CONTENDERS, PROBING_PREQUAL } from './contenders.ts'
-import { EQUALS, FAIL_FAST, JOIN, MIXED, NEIGHBOURS, RECOVERY, SPORADIC, STALL } from './scenarios.ts'
+import {
+  EQUALS,
+  FAIL_FAST,
+  JOIN,
+  MIXED,
+  NEIGHBOURS,
+  OVERLOAD,
+  RECOVERY,
+  SHEDDING,
+  SPORADIC,
+  STALL,
+} from './scenarios.ts'
 import { type Contender, percentile, type Result, type Scenario, simulate } from './simulate.ts'
 
 /** Runs are deterministic: a figure here changes only with the code. `compare.ts` prints them all. */
@@ -20,7 +31,7 @@ function successOf(scenario: Scenario, contender: Contender, seed = SEED): numbe
 }
 
 function p99Of(scenario: Scenario, contender: Contender): number {
-  return percentile(simulate(scenario, contender, SEED), 0.99)
+  return percentile(simulate({ ...scenario, durationMs: 8_000 }, contender, SEED), 0.99)
 }
 
 const EWMA = byName('p2c-peak-ewma')
@@ -130,6 +141,18 @@ describe('p99 at high load', () => {
   it('with noisy neighbours: no worse than RIF-P2C and Prequal', () => {
     const [ewma, rif, prequal] = [EWMA, RIF, PROBING_PREQUAL].map((contender) => p99Of(NEIGHBOURS, contender))
     assert.ok(ewma! < rif! && ewma! < prequal!, `${ewma} ${rif} ${prequal}`)
+  })
+})
+
+describe('more load than there is capacity', () => {
+  it('makes most requests wait in vain unless a limit refuses what is too much', () => {
+    const durationMs = 8_000
+    const queueing = successOf({ ...OVERLOAD, durationMs }, EWMA)
+    assert.ok(queueing < 60, `${queueing}`)
+    // At 110 % load no more than 90.9 % can succeed, and a little that is still under way at the end.
+    const shedding = simulate({ ...SHEDDING, durationMs }, EWMA, SEED)
+    assert.ok(successPercent(shedding) > 90.5, `${successPercent(shedding)}`)
+    assert.ok(percentile(shedding, 0.99) < 350)
   })
 })
 

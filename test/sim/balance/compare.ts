@@ -1,9 +1,20 @@
 /** `node test/sim/balance/compare.ts [seed]`: every algorithm in every scenario, on virtual time. */
 import { CONTENDERS } from './contenders.ts'
-import { EQUALS, FAIL_FAST, JOIN, MIXED, NEIGHBOURS, RECOVERY, SPORADIC, STALL } from './scenarios.ts'
+import {
+  EQUALS,
+  FAIL_FAST,
+  JOIN,
+  MIXED,
+  NEIGHBOURS,
+  OVERLOAD,
+  RECOVERY,
+  SHEDDING,
+  SPORADIC,
+  STALL,
+} from './scenarios.ts'
 import { type Contender, percentile, type Scenario, simulate } from './simulate.ts'
 
-const SCENARIOS = [STALL, FAIL_FAST, RECOVERY, SPORADIC, EQUALS, MIXED, NEIGHBOURS, JOIN] as const
+const SCENARIOS = [STALL, FAIL_FAST, RECOVERY, SPORADIC, EQUALS, MIXED, NEIGHBOURS, OVERLOAD, SHEDDING, JOIN] as const
 
 export interface Row {
   readonly algorithm: string

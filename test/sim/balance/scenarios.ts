@@ -70,6 +70,21 @@ export const NEIGHBOURS: Scenario = {
   requestsPerSecond: loadOf(equals, 0.85 * (1 - 0.2 * 0.33)),
 }
 
+/** A tenth more than they can do, clients that wait for half a second, and nobody who says no. */
+export const OVERLOAD: Scenario = {
+  ...EQUALS,
+  name: '20 backends, 110 % load, timeout 0.5 s',
+  requestsPerSecond: loadOf(equals, 1.1),
+  timeoutMs: 500,
+}
+
+/** The same, but a proxy has no more under way than what its share of the workers does in a quarter of a second. */
+export const SHEDDING: Scenario = {
+  ...OVERLOAD,
+  name: '20 backends, 110 % load, timeout 0.5 s, limit of 250 requests a proxy',
+  limits: { requests: 250 },
+}
+
 /** One request in 500 fails wherever it goes: nobody's fault, and no reason to crowd the lucky ones. */
 export const SPORADIC: Scenario = {
   ...EQUALS,

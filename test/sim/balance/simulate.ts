@@ -3,6 +3,7 @@ import type { Balancer } from '../../../src/proxy/balance/balancer.ts'
 import { reportLoad } from '../../../src/proxy/balance/client-side-wrr.ts'
 import { EndpointGroup, type EndpointGroupOptions } from '../../../src/proxy/balance/endpoint-group.ts'
 import { ERRED, SUCCEEDED, TIMED_OUT } from '../../../src/proxy/balance/outcome.ts'
+import { CircuitBreaker, type CircuitLimits, REQUESTS } from '../../../src/proxy/resilience/circuit-breaker.ts'
 import { Backend, type BackendSpec } from './backend.ts'
 import { EventQueue } from './event-queue.ts'
 import { exponential, seededRandom } from './seeded-random.ts'
@@ -19,6 +20,8 @@ export interface Scenario {
   readonly timeoutMs: number
   /** One request's work in milliseconds. */
   work(random: () => number): number
+  /** Of each proxy; what is beyond them fails at once. Default: none. */
+  readonly limits?: CircuitLimits
   /** When each backend joins; default: before the start. */
   readonly joinsAtMs?: readonly number[]
 }
@@ -80,24 +83,34 @@ export function simulate(scenario: Scenario, contender: Contender, seed: number)
     const join = (): void => group.replace(endpoints.filter(({ readySinceMs }) => readySinceMs <= queue.nowMs()))
     join()
     for (const atMs of new Set(scenario.joinsAtMs)) queue.after(atMs, join)
-    return { group, endpoints, backendOf }
+    const breaker = scenario.limits === undefined ? undefined : new CircuitBreaker(scenario.limits)
+    return { group, endpoints, backendOf, breaker }
   })
 
-  const send = ({ group, backendOf }: (typeof proxies)[number]): void => {
+  const count = (startedMs: number, success: boolean): void => {
+    if (startedMs < scenario.warmUpMs) return
+    latencies.push(queue.nowMs() - startedMs)
+    if (success) succeeded += 1
+  }
+
+  const send = ({ group, backendOf, breaker }: (typeof proxies)[number]): void => {
     const startedMs = queue.nowMs()
+    const workMs = scenario.work(arrivals)
+    if (breaker?.acquire(REQUESTS) === false) {
+      count(startedMs, false)
+      return
+    }
     const endpoint = group.pick(0, startedMs)
     if (endpoint === undefined) throw new Error('there is always an endpoint')
     const backend = backendOf.get(endpoint)!
-    const workMs = scenario.work(arrivals)
     let over = false
     const end = (outcome: typeof SUCCEEDED | typeof ERRED | typeof TIMED_OUT): void => {
       if (over) return
       over = true
       const latencyMs = queue.nowMs() - startedMs
       group.finished(endpoint, queue.nowMs(), latencyMs, outcome)
-      if (startedMs < scenario.warmUpMs) return
-      latencies.push(latencyMs)
-      if (outcome === SUCCEEDED) succeeded += 1
+      breaker?.release(REQUESTS)
+      count(startedMs, outcome === SUCCEEDED)
     }
     group.started(endpoint, startedMs)
     queue.after(scenario.timeoutMs, () => end(TIMED_OUT))
