@@ -8,12 +8,14 @@ export const TRIAL_RUNNING = 2
 export interface BalancedEndpointOptions {
   readonly address: string
   readonly port: number
-  /** Share of the traffic relative to the others; more than 0. Default 1. */
+  /** Share of the traffic relative to the others; 0: none. Default 1. */
   readonly weight?: number
   /** Topology zone of its node, where known. */
   readonly zone?: string
   /** Monotonic time at which it became ready. Long ago by default: no slow start. */
   readonly readySinceMs?: number
+  /** Default false. */
+  readonly terminating?: boolean
 }
 
 /**
@@ -80,7 +82,7 @@ export class BalancedEndpoint {
     this.weight = options.weight ?? 1
     this.zone = options.zone
     this.readySinceMs = options.readySinceMs ?? Number.NEGATIVE_INFINITY
-    this.terminating = false
+    this.terminating = options.terminating ?? false
     this.inFlight = 0
     this.effectiveWeight = this.weight
     this.latencyMs = Number.NaN

@@ -10,6 +10,7 @@ export interface Eligible {
 
 /**
  * Which of a Service's endpoints may be chosen now, in their order:
+ * - one of weight 0 gets nothing, and if all have that there is none;
  * - an endpoint whose pod is ending gets no new request; when all are ending, they still serve (KEP-1669);
  * - an ejected one is left out until its time is over, or, under failure accrual, while its one trial is under way;
  * - when less than `panicThreshold` of them are left (0.5: Envoy's default), all are used: whatever makes most of
@@ -17,8 +18,9 @@ export interface Eligible {
  *   request is without an endpoint because all are ejected.
  */
 export function eligibleEndpoints(all: readonly BalancedEndpoint[], nowMs: number, panicThreshold: number): Eligible {
-  const staying = all.filter((endpoint) => !endpoint.terminating)
-  const serving = staying.length > 0 ? staying : all
+  const weighty = all.filter((endpoint) => endpoint.weight > 0)
+  const staying = weighty.filter((endpoint) => !endpoint.terminating)
+  const serving = staying.length > 0 ? staying : weighty
   let recheckAtMs = Number.POSITIVE_INFINITY
   const healthy = serving.filter((endpoint) => {
     if (endpoint.ejectedUntilMs <= nowMs) return endpoint.trial !== TRIAL_RUNNING

@@ -25,6 +25,7 @@ describe('eligible endpoints', () => {
     readonly terminating?: readonly number[]
     readonly ejected?: readonly number[]
     readonly trial?: readonly number[]
+    readonly weightless?: readonly number[]
     readonly count?: number
     readonly threshold?: number
     readonly want: readonly number[]
@@ -36,6 +37,9 @@ describe('eligible endpoints', () => {
     { name: 'those that end when there are no others', terminating: [0, 1, 2, 3], want: [0, 1, 2, 3] },
     { name: 'not those ejected', ejected: [3], want: [0, 1, 2] },
     { name: 'not one that is being tried', trial: [0], want: [1, 2, 3] },
+    { name: 'not those of no weight', weightless: [1, 2], want: [0, 3] },
+    { name: 'none when none has any', weightless: [0, 1, 2, 3], want: [] },
+    { name: 'one that ends rather than one of no weight', terminating: [0], weightless: [1, 2, 3], want: [0] },
     { name: 'half of them, which is not yet panic', ejected: [0, 1], want: [2, 3] },
     { name: 'all in panic', ejected: [0, 1, 2], want: [0, 1, 2, 3], panic: true },
     { name: 'all in panic but those that end', terminating: [3], ejected: [0, 1], want: [0, 1, 2], panic: true },
@@ -48,6 +52,7 @@ describe('eligible endpoints', () => {
     terminating = [],
     ejected = [],
     trial = [],
+    weightless = [],
     count = 4,
     threshold = 0.5,
     want,
@@ -57,6 +62,7 @@ describe('eligible endpoints', () => {
       const all = endpoints(count)
       for (const i of terminating) all[i]!.terminating = true
       for (const i of ejected) all[i]!.ejectedUntilMs = NOW + 500 + i
+      for (const i of weightless) all[i]!.weight = 0
       for (const i of trial) all[i]!.trial = TRIAL_RUNNING
       const eligible = eligibleEndpoints(all, NOW, threshold)
       assert.deepEqual(places(all, eligible.endpoints), want)
