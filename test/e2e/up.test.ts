@@ -9,7 +9,7 @@ import { identifyProcess, isAlive } from '../../src/base/process-identity.ts'
 import { startTestCluster, type TestCluster } from '../harness/cluster.ts'
 import { eventually } from '../harness/eventually.ts'
 
-const MAIN = new URL('../../src/cli/main.ts', import.meta.url).pathname
+const MAIN = new URL('../../scripts/run.js', import.meta.url).pathname
 
 function wherry(args: readonly string[]): Promise<{ code: number; stdout: string; stderr: string }> {
   return new Promise((resolve) => {

@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { StatusReport } from '../../src/cli/status.ts'
 
-const MAIN = new URL('../../src/cli/main.ts', import.meta.url).pathname
+/** What `npm start` runs: the compiled code. */
+const MAIN = new URL('../../scripts/run.js', import.meta.url).pathname
 
 export interface TestCluster {
   readonly dataDir: string

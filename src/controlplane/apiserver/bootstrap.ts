@@ -44,7 +44,7 @@ export async function bootstrap(options: BootstrapOptions): Promise<void> {
   const { client, address, port, serviceIp, servicePort } = options
   await Promise.all(SYSTEM_NAMESPACES.map((name) => ensure(client, NAMESPACES, { metadata: { name } }, () => true)))
   const metadata = { namespace: 'default', name: 'kubernetes' }
-  await ensure(
+  const service = ensure(
     client,
     SERVICES,
     {
@@ -59,7 +59,7 @@ export async function bootstrap(options: BootstrapOptions): Promise<void> {
     ({ spec }) => spec?.ports?.[0]?.port === servicePort && spec.ports[0].targetPort === port,
   )
   const ports = [{ name: 'https', port, protocol: 'TCP' }]
-  await ensure(
+  const endpoints = ensure(
     client,
     ENDPOINTS,
     {
@@ -68,7 +68,7 @@ export async function bootstrap(options: BootstrapOptions): Promise<void> {
     },
     ({ subsets }) => subsets?.[0]?.addresses?.[0]?.ip === address && subsets[0].ports?.[0]?.port === port,
   )
-  await ensure(
+  const slice = ensure(
     client,
     ENDPOINT_SLICES,
     {
@@ -79,4 +79,5 @@ export async function bootstrap(options: BootstrapOptions): Promise<void> {
     },
     ({ endpoints, ports: found }) => endpoints?.[0]?.addresses[0] === address && found?.[0]?.port === port,
   )
+  await Promise.all([service, endpoints, slice])
 }
