@@ -47,11 +47,20 @@ export async function containerMounts(
     mounts.map(async (mount: VolumeMount): Promise<Mount> => {
       const volume = volumes.get(mount.name)
       if (volume === undefined) throw new ContainerConfigError(`cannot find volume "${mount.name}" to mount`)
-      const inside = mount.subPathExpr === undefined ? mount.subPath : expandVariables(mount.subPathExpr, variables)
+      if (mount.recursiveReadOnly === 'Enabled')
+        throw new ContainerConfigError(`volume "${mount.name}" cannot be mounted recursively read-only by this runtime`)
+      const inside = mount.subPathExpr === undefined ? mount.subPath : expandSubPath(mount.subPathExpr, variables)
       const source = inside === undefined || inside === '' ? volume : await subPath(volume, inside)
       return { source, target: mount.mountPath, readOnly: mount.readOnly === true }
     }),
   )
+}
+
+/** A directory named after a variable that is not there would be shared by all who lack it. */
+function expandSubPath(expression: string, variables: ReadonlyMap<string, string>): string {
+  return expandVariables(expression, variables, (name) => {
+    throw new ContainerConfigError(`failed to expand subPath for container: missing value for "${name}"`)
+  })
 }
 
 /** All that a runtime needs to know of one attempt. */

@@ -1,8 +1,12 @@
 /**
  * Kubernetes' variable references: `$(NAME)` becomes the variable's value, stays as it is when there is none, and
- * `$$` is a plain dollar sign, so `$$(NAME)` is the text `$(NAME)`.
+ * `$$` is a plain dollar sign, so `$$(NAME)` is the text `$(NAME)`. `onMissing` hears of every name without a variable.
  */
-export function expandVariables(text: string, variables: ReadonlyMap<string, string>): string {
+export function expandVariables(
+  text: string,
+  variables: ReadonlyMap<string, string>,
+  onMissing?: (name: string) => void,
+): string {
   if (!text.includes('$')) return text
   let result = ''
   for (let i = 0; i < text.length; i++) {
@@ -23,7 +27,9 @@ export function expandVariables(text: string, variables: ReadonlyMap<string, str
       continue
     }
     const name = text.slice(i + 2, end)
-    result += variables.get(name) ?? `$(${name})`
+    const value = variables.get(name)
+    if (value === undefined) onMissing?.(name)
+    result += value ?? `$(${name})`
     i = end
   }
   return result

@@ -1,5 +1,6 @@
 import { parseQuantity } from '../../api/quantity.ts'
 import type { Container, Pod, ResourceFieldSelector } from '../../api/types/core-v1.gen.ts'
+import { goQuote } from './go-quote.ts'
 
 export interface PodAddressing {
   readonly podIp: string
@@ -46,7 +47,7 @@ export function podField(pod: Pod, path: string, addressing: PodAddressing): str
 function formatMap(values: Readonly<Record<string, string>>): string {
   return Object.keys(values)
     .sort()
-    .map((key) => `${key}=${JSON.stringify(values[key])}`)
+    .map((key) => `${key}=${goQuote(values[key]!)}`)
     .join('\n')
 }
 

@@ -32,6 +32,7 @@ export function endingOf(
   }
   const phase = pod.status?.phase
   if (finished || phase === 'Succeeded' || phase === 'Failed') return { kind: 'finished', sinceMs, graceMs: ownGraceMs }
+  if (memory.evicted !== undefined) return { kind: 'evicted', sinceMs, graceMs: FORCED_GRACE_MS }
   const { activeDeadlineSeconds } = pod.spec ?? {}
   if (activeDeadlineSeconds !== undefined && pod.status?.startTime !== undefined) {
     const deadline = Date.parse(pod.status.startTime) + activeDeadlineSeconds * 1000
@@ -82,8 +83,7 @@ export function planEnding(
 /** What is left to do once nothing runs. */
 function planEnd(ending: Ending, memory: PodMemory, now: Millis, rechecks: Millis[]): readonly PodAction[] {
   if ([...memory.busy.keys()].some((key) => key !== '#drain')) return []
-  if (ending.kind === 'finished' || ending.kind === 'deadline')
-    return memory.ip === undefined ? [] : [{ kind: 'releaseAddress' }]
+  if (ending.kind !== 'deleted' && ending.kind !== 'gone') return memory.ip === undefined ? [] : [{ kind: 'release' }]
   const failure = memory.failures.get('#finish')
   if (failure !== undefined && failure.retryAtMs > now) {
     rechecks.push(failure.retryAtMs)

@@ -8,9 +8,12 @@ import { isStarted, type PlannedContainer } from './planned-container.ts'
 import type { PodAction, PodNotice } from './pod-action.ts'
 import { podContainers, podFullName } from './pod-containers.ts'
 import type { PodMemory } from './pod-memory.ts'
-import { podStatus } from './pod-status.ts'
+import { DEADLINE_MESSAGE, podStatus } from './pod-status.ts'
 import { shouldRestart } from './restart-rule.ts'
 import type { ContainerView, Ending } from './status-input.ts'
+
+/** The exit code of a container that was killed. */
+const KILLED = 137
 
 export interface PodPlan {
   readonly actions: readonly PodAction[]
@@ -50,11 +53,18 @@ export function planPod(pod: Pod, observed: SandboxState | undefined, memory: Po
   const future = rechecks.filter((at) => at > now)
   return {
     actions: chosen.actions,
-    notices: ending === undefined ? running.notices : [],
+    notices: ending === undefined ? running.notices : endingNotices(ending),
     status,
     ending,
     recheckAtMs: future.length === 0 ? undefined : Math.min(...future),
   }
+}
+
+function endingNotices({ kind }: Ending): readonly PodNotice[] {
+  const reason = 'DeadlineExceeded'
+  return kind === 'deadline'
+    ? [{ key: reason, container: undefined, type: 'Normal', reason, message: DEADLINE_MESSAGE }]
+    : []
 }
 
 interface RunningPlan {
@@ -139,6 +149,7 @@ function planRunning(
     const { latest } = history
     if (latest?.phase === 'running') {
       endUnhealthy(planned)
+      endChanged(planned)
       return
     }
     if (hasEnded(planned)) return
@@ -177,8 +188,19 @@ function planRunning(
     const latest = history.latest!
     if (probe?.failed === undefined || probe.attempt !== latest.attempt || memory.busy.has(container.name)) return
     const graceMs = probe.failed.graceMs ?? (pod.spec?.terminationGracePeriodSeconds ?? 30) * 1000
-    const again = shouldRestart(container, policy, 137) ? ', will be restarted' : ''
+    const again = shouldRestart(container, policy, KILLED) ? ', will be restarted' : ''
     const why = `Container ${container.name} failed ${probe.failed.probe} probe${again}`
     actions.push({ kind: 'stopContainer', container, id: latest.id, graceMs, why })
+  }
+
+  /** A new image means a new attempt. One that is never started again is left to end by itself. */
+  function endChanged({ container, history }: PlannedContainer): void {
+    const { id, image } = history.latest!
+    const isSame = image === undefined || image === (container.spec.image ?? '')
+    const isStopping = actions.some((action) => action.kind === 'stopContainer' && action.container === container)
+    if (isSame || isStopping || memory.busy.has(container.name) || !shouldRestart(container, policy, KILLED)) return
+    const graceMs = (pod.spec?.terminationGracePeriodSeconds ?? 30) * 1000
+    const why = `Container ${container.name} definition changed, will be restarted`
+    actions.push({ kind: 'stopContainer', container, id, graceMs, why })
   }
 }

@@ -24,8 +24,8 @@ export type PodAction =
   | { readonly kind: 'removeContainer'; readonly id: string }
   /** Waits until the proxies have let go of the pod's address, at most so long. */
   | { readonly kind: 'drain'; readonly limitMs: Millis }
-  /** The pod has ended and its address may be given to another. */
-  | { readonly kind: 'releaseAddress' }
+  /** The pod has ended while its object stays: its address may be given to another, and its volumes go. */
+  | { readonly kind: 'release' }
   /** Nothing runs any more: last status, directories, and for a deleted pod its object. */
   | { readonly kind: 'finish'; readonly deleteObject: boolean }
 

@@ -6,7 +6,10 @@ type Verdict = Pick<PodCondition, 'status' | 'reason' | 'message'>
 
 const TRUE: Verdict = { status: 'True' }
 
-/** The five conditions the agent owns, each keeping its transition time while its status stays. Others are kept as they are. */
+/**
+ * The conditions the agent owns, five and one more for a pod that it evicts, each keeping its transition time while its
+ * status stays. Others are kept as they are.
+ */
 export function podConditions(
   input: StatusInput,
   phase: string,
@@ -15,7 +18,7 @@ export function podConditions(
 ): readonly PodCondition[] {
   const { pod, now } = input
   const containersReady = readiness(input, phase, init, main)
-  const verdicts: readonly (readonly [string, Verdict])[] = [
+  const verdicts: (readonly [string, Verdict])[] = [
     [
       'PodReadyToStartContainers',
       { status: input.hasSandbox && phase !== 'Succeeded' && phase !== 'Failed' ? 'True' : 'False' },
@@ -25,6 +28,11 @@ export function podConditions(
     ['ContainersReady', containersReady],
     ['PodScheduled', TRUE],
   ]
+  if (input.ending?.kind === 'evicted')
+    verdicts.push([
+      'DisruptionTarget',
+      { status: 'True', reason: 'TerminationByKubelet', message: input.memory.evicted ?? '' },
+    ])
   let conditions: readonly PodCondition[] = pod.status?.conditions ?? []
   for (const [type, verdict] of verdicts) {
     const observedGeneration = pod.metadata?.generation

@@ -37,6 +37,8 @@ export interface PodMemory {
   readonly probes: ReadonlyMap<string, ProbeSummary>
   /** The object is gone from the API: everything ends now, and nobody needs its status. */
   readonly gone: boolean
+  /** Why the pod is evicted; undefined while it keeps its limits. */
+  readonly evicted: string | undefined
   /** When the pod's end began, as far as this agent knows. */
   readonly endingSinceMs: Millis | undefined
   /** No proxy sends it anything any more, or it was waited for long enough. */

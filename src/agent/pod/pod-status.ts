@@ -3,8 +3,24 @@ import type { ContainerStatus, PodSpec, PodStatus } from '../../api/types/core-v
 import { containerStatus } from './container-status.ts'
 import type { PlannedContainer } from './planned-container.ts'
 import { podConditions } from './pod-conditions.ts'
+import type { PodMemory } from './pod-memory.ts'
 import { podPhase } from './pod-phase.ts'
-import { isoSeconds, type StatusInput } from './status-input.ts'
+import { type Ending, isoSeconds, type StatusInput } from './status-input.ts'
+
+export const DEADLINE_MESSAGE = 'Pod was active on the node longer than the specified deadline'
+const FORCED_REASONS = ['DeadlineExceeded', 'Evicted']
+
+/** What a pod that the agent ends against its will says of that; once said, it stays. */
+function forcedEnd(
+  ending: Ending | undefined,
+  { evicted }: PodMemory,
+  previous: PodStatus | undefined,
+): { readonly reason: string; readonly message: string } | undefined {
+  if (ending?.kind === 'deadline') return { reason: 'DeadlineExceeded', message: DEADLINE_MESSAGE }
+  if (ending?.kind === 'evicted') return { reason: 'Evicted', message: evicted ?? '' }
+  const { reason = '', message = '' } = previous ?? {}
+  return FORCED_REASONS.includes(reason) ? { reason, message } : undefined
+}
 
 /** The pod's whole status as the kubelet would report it. What others own in it (other conditions) is left alone. */
 export function podStatus(input: StatusInput): PodStatus {
@@ -19,12 +35,12 @@ export function podStatus(input: StatusInput): PodStatus {
 
   const computed = podPhase(pod, initContainerStatuses, containerStatuses, input.initialized, isOver)
   const wasOver = previous?.phase === 'Succeeded' || previous?.phase === 'Failed'
-  const isDeadline = ending?.kind === 'deadline' || previous?.reason === 'DeadlineExceeded'
+  const why = forcedEnd(ending, memory, previous)
   // A pod is over only when its last container is: until then it counts as running.
   const isEarly = (computed === 'Succeeded' || computed === 'Failed') && !isOver
   const phase = wasOver
     ? previous.phase!
-    : isDeadline && isOver
+    : why !== undefined && isOver
       ? 'Failed'
       : isEarly
         ? input.initialized
@@ -46,10 +62,7 @@ export function podStatus(input: StatusInput): PodStatus {
     ...(initContainerStatuses.length === 0 ? {} : { initContainerStatuses }),
     containerStatuses,
   }
-  if (isDeadline) {
-    const message = 'Pod was active on the node longer than the specified deadline'
-    return { ...status, reason: 'DeadlineExceeded', message }
-  }
+  if (why !== undefined) return { ...status, ...why }
   return wasOver && previous.reason !== undefined
     ? { ...status, reason: previous.reason, message: previous.message }
     : status

@@ -16,6 +16,7 @@ import { runHook } from './run-hook.ts'
 import { startContainer } from './start-container.ts'
 import { overlayStatus } from './status-diff.ts'
 import { StatusWriter } from './status-writer.ts'
+import { VolumeLimits } from './volume-limits.ts'
 import type { WorkerContext } from './worker-context.ts'
 
 /** What the stop signal gets at least after a preStop hook, however long that took. */
@@ -42,6 +43,8 @@ export class PodWorker {
   /** Cuts hooks and waits short when less grace is left than was promised. */
   readonly #stops = new Map<string, AbortController>()
   readonly #abort = new AbortController()
+  readonly #limits: VolumeLimits
+  #evicted: string | undefined
   #gone = false
   #drained = false
   #endingSinceMs: Millis | undefined
@@ -60,6 +63,7 @@ export class PodWorker {
       onChange: () => this.wake(),
       onUnhealthy: (container, message) => this.#say(container, 'Warning', 'Unhealthy', message),
     })
+    this.#limits = new VolumeLimits(context.clock, context.volumes, (message) => this.#evict(message))
     if (pod.spec?.hostNetwork === true) this.#ip = context.hostIp
     else if (observed !== undefined && !this.#isTerminal()) {
       this.#ip = observed.ip
@@ -118,6 +122,7 @@ export class PodWorker {
     this.#timer?.cancel()
     this.#abort.abort()
     this.#probers.close()
+    this.#limits.close()
     this.#writer.close()
   }
 
@@ -153,6 +158,7 @@ export class PodWorker {
       crashDelays: this.#crashDelays,
       probes: this.#probers.summaries(),
       gone: this.#gone,
+      evicted: this.#evicted,
       endingSinceMs: this.#endingSinceMs,
       drained: this.#drained,
     }
@@ -160,6 +166,7 @@ export class PodWorker {
     if (plan.ending !== undefined) {
       this.#endingSinceMs ??= clock.now()
       this.#probers.keepReadinessOnly()
+      this.#limits.close()
     }
     return plan
   }
@@ -180,6 +187,7 @@ export class PodWorker {
       case 'prepareVolumes':
         this.#step('#volumes', 'FailedMount', '', async () => {
           this.#volumePaths = await this.#context.volumes.prepare(this.#pod, this.#volumeContext())
+          this.#limits.watch(this.#pod, this.#volumeContext())
         })
         break
       case 'startContainer':
@@ -195,8 +203,10 @@ export class PodWorker {
       case 'drain':
         this.#occupy('#drain', { kind: 'work' }, () => this.#drain(action.limitMs))
         break
-      case 'releaseAddress':
+      case 'release':
         this.#releaseAddress()
+        // A pod that is over needs its volumes no more than one that is gone.
+        this.#background(() => this.#context.volumes.cleanup(this.#pod.metadata?.uid ?? ''))
         break
       case 'finish':
         this.#step('#finish', 'FailedKillPod', 'error killing pod: ', () => this.#finish(action.deleteObject))
@@ -290,6 +300,12 @@ export class PodWorker {
       if (failure.reason === 'RunContainerError') this.#failures.delete(container.name)
       else this.#fail(container.name, failure.reason, failure.message)
     }
+  }
+
+  #evict(message: string): void {
+    this.#evicted = message
+    this.#say(undefined, 'Warning', 'Evicted', message)
+    this.wake()
   }
 
   #ownGraceMs(): Millis {

@@ -1,4 +1,4 @@
-import type { Pod } from '../../api/types/core-v1.gen.ts'
+import type { Container, Pod } from '../../api/types/core-v1.gen.ts'
 import { type ContainerState, RuntimeError } from '../runtime/runtime.ts'
 import { VolumeError } from '../volumes/volume-manager.ts'
 import { containerConfig, containerMounts, podHostname } from './container-config.ts'
@@ -79,15 +79,33 @@ async function explained<T>(step: () => Promise<T>): Promise<T> {
   }
 }
 
-/** In place of "image already present": what became of the image, and of limits that nothing enforces here. */
-function sayWhatProcessesAre({ container, attempt, say }: StartRequest): void {
+/** In place of "image already present": what became of the image, and of what nothing enforces here. */
+function sayWhatProcessesAre({ pod, container, attempt, say }: StartRequest): void {
   const image = container.spec.image ?? ''
   say('Normal', 'Pulled', `Container image "${image}" is not needed: the process runtime runs the command on the host`)
   const limits = Object.keys(container.spec.resources?.limits ?? {})
-  if (limits.length > 0 && attempt === 0)
+  if (attempt > 0) return
+  if (limits.length > 0)
     say(
       'Warning',
       'LimitsNotEnforced',
       `The process runtime does not enforce the limits of container ${container.name} (${limits.join(', ')})`,
     )
+  const mounts = readOnlyMounts(pod, container.spec)
+  if (mounts.length > 0)
+    say(
+      'Warning',
+      'ReadOnlyNotEnforced',
+      `The process runtime does not keep container ${container.name} from writing to ${mounts.join(', ')}`,
+    )
+}
+
+/** Where a container expects to be kept from writing to what others see. Files that the agent keeps up to date are not meant. */
+function readOnlyMounts(pod: Pod, { volumeMounts = [] }: Container): readonly string[] {
+  const shared = new Set(
+    (pod.spec?.volumes ?? [])
+      .filter(({ hostPath, emptyDir }) => hostPath !== undefined || emptyDir !== undefined)
+      .map(({ name }) => name),
+  )
+  return volumeMounts.filter(({ name, readOnly }) => readOnly === true && shared.has(name)).map((m) => m.mountPath)
 }

@@ -1,7 +1,15 @@
 import type { PodCondition, PodStatus } from '../../api/types/core-v1.gen.ts'
 
 /** What the agent owns in a pod's status; the rest belongs to others and is left alone. */
-const OWN_CONDITIONS = ['PodReadyToStartContainers', 'Initialized', 'Ready', 'ContainersReady', 'PodScheduled']
+const OWN_CONDITIONS = [
+  'PodReadyToStartContainers',
+  'Initialized',
+  'Ready',
+  'ContainersReady',
+  'PodScheduled',
+  // Others' as well: the agent says it of a pod that it evicts itself.
+  'DisruptionTarget',
+]
 const OWN_FIELDS = [
   'phase',
   'reason',
@@ -67,7 +75,8 @@ function withoutOldReason(condition: PodCondition): Record<string, unknown> {
 export function overlayStatus(api: PodStatus | undefined, own: PodStatus | undefined): PodStatus | undefined {
   if (own === undefined) return api
   const isOver = api?.phase === 'Succeeded' || api?.phase === 'Failed'
-  const foreign = (api?.conditions ?? []).filter(({ type }) => !OWN_CONDITIONS.includes(type))
-  const conditions = [...foreign, ...(own.conditions ?? []).filter(({ type }) => OWN_CONDITIONS.includes(type))]
+  const said = (own.conditions ?? []).filter(({ type }) => OWN_CONDITIONS.includes(type))
+  const foreign = (api?.conditions ?? []).filter(({ type }) => !said.some((condition) => condition.type === type))
+  const conditions = [...foreign, ...said]
   return { ...api, ...own, ...(isOver ? { phase: api.phase } : {}), conditions }
 }

@@ -3,9 +3,9 @@ import type { Millis } from '../../base/clock.ts'
 import type { PlannedContainer } from './planned-container.ts'
 import type { PodMemory } from './pod-memory.ts'
 
-/** Why a pod ends: it was deleted, its object is gone, its deadline has passed, or all it had to do is done. */
+/** Why a pod ends: it was deleted, its object is gone, its deadline has passed, it took too much, or all it had to do is done. */
 export interface Ending {
-  readonly kind: 'deleted' | 'gone' | 'deadline' | 'finished'
+  readonly kind: 'deleted' | 'gone' | 'deadline' | 'evicted' | 'finished'
   readonly sinceMs: Millis
   readonly graceMs: Millis
 }

@@ -95,6 +95,8 @@ export interface ContainerState {
   readonly podUid: string
   readonly name: string
   readonly attempt: number
+  /** What it was started from; undefined when nobody remembers. */
+  readonly image?: string
   readonly phase: 'created' | 'running' | 'exited'
   readonly startedAtMs: number
   readonly finishedAtMs?: number

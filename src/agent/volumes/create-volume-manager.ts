@@ -5,6 +5,8 @@ import type { Client } from '../../client/client.ts'
 import { removeTree } from '../files/remove-tree.ts'
 import { isSafeName } from '../files/safe-name.ts'
 import { machineCapacity } from '../node/machine.ts'
+import { diskUsage } from './disk-usage.ts'
+import { overLimitMessage, sizeLimits } from './empty-dir-limit.ts'
 import { FollowedObjects } from './followed-objects.ts'
 import { PodVolumes } from './pod-volumes.ts'
 import { subPathIn } from './sub-path.ts'
@@ -46,6 +48,14 @@ export function createVolumeManager(options: VolumeManagerOptions): VolumeManage
     },
     async refresh(pod, context) {
       await pods.get(pod.metadata?.uid ?? '')?.refresh(pod, context)
+    },
+    async overuse(pod, { podDirectory }) {
+      for (const [name, limit] of sizeLimits(pod)) {
+        const used = await diskUsage(join(podDirectory, 'volumes', name))
+        const message = used === undefined ? undefined : overLimitMessage(name, limit, used)
+        if (message !== undefined) return message
+      }
+      return undefined
     },
     subPath: subPathIn,
     async cleanup(podUid) {

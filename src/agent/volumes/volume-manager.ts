@@ -18,6 +18,11 @@ export interface VolumeManager {
    */
   refresh(pod: Pod, context: VolumeContext): Promise<void>
   /**
+   * Why the pod has to be evicted for the space that its emptyDirs take, in the kubelet's words; undefined while they
+   * keep their `sizeLimit`. Looks at every file of the volumes that have one. Never rejects.
+   */
+  overuse(pod: Pod, context: VolumeContext): Promise<string | undefined>
+  /**
    * Where `subPath` (already expanded) of a volume stands, made as a directory when it is missing. Never leads out of
    * the volume: rejects with `VolumeError` when a component is `..` or a link that points outside.
    */

@@ -1,10 +1,10 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { type Agent, type AgentOptions, startAgent } from '../../../src/agent/agent.ts'
 import type { PodLogs } from '../../../src/agent/kubelet/pod-logs.ts'
-import type { VolumeManager } from '../../../src/agent/volumes/volume-manager.ts'
+import { createVolumeManager } from '../../../src/agent/volumes/create-volume-manager.ts'
 import { EVENTS, NAMESPACES, PODS } from '../../../src/api/resource-type.ts'
 import type { Container, Pod, PodSpec } from '../../../src/api/types/core-v1.gen.ts'
 import { systemClock } from '../../../src/base/clock.ts'
@@ -16,23 +16,6 @@ import { eventually } from '../../harness/eventually.ts'
 import { startTestServer, type TestServer } from '../apiserver/server-fixture.ts'
 
 export const NODE = { name: 'n1', address: '127.99.0.1', podCidr: '127.99.129.0/24' }
-
-/** Volumes that are empty directories, whatever they should be. */
-export function directoryVolumes(nodeDirectory: string): VolumeManager {
-  return {
-    async prepare(pod, { podDirectory }) {
-      const paths = (pod.spec?.volumes ?? []).map(({ name }) => [name, join(podDirectory, 'volumes', name)] as const)
-      for (const [, path] of paths) mkdirSync(path, { recursive: true })
-      return new Map(paths)
-    },
-    async refresh() {},
-    subPath: async (volume, inside) => join(volume, inside),
-    async cleanup(podUid) {
-      rmSync(join(nodeDirectory, 'pods', podUid, 'volumes'), { recursive: true, force: true })
-    },
-    async close() {},
-  }
-}
 
 export interface TestNode {
   readonly api: TestServer
@@ -87,7 +70,8 @@ export async function startTestNode(t: TestContext, options: Partial<AgentOption
       clusterCidr: '127.99.0.0/16',
       clock: systemClock,
       logger: silentLogger,
-      createVolumes: directoryVolumes,
+      createVolumes: (nodeDirectory) =>
+        createVolumeManager({ client: agentClient, clock: systemClock, logger: silentLogger, nodeDirectory }),
       async serveNodeApi(logs) {
         node.logs = logs
         return { port: 10_250, async close() {} }

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { containerMounts } from '../../../src/agent/pod/container-config.ts'
 import { buildEnvironment, type EnvironmentInput, environmentReferences } from '../../../src/agent/pod/environment.ts'
 import { expandVariables } from '../../../src/agent/pod/expand-variables.ts'
+import { goQuote } from '../../../src/agent/pod/go-quote.ts'
 import { serviceVariables } from '../../../src/agent/pod/service-variables.ts'
-import type { Container, Service } from '../../../src/api/types/core-v1.gen.ts'
+import type { Container, Service, VolumeMount } from '../../../src/api/types/core-v1.gen.ts'
 import { podOf } from './plan-fixture.ts'
 
 function service(name: string, namespace: string, clusterIP: string, more: Partial<Service['spec']> = {}): Service {
@@ -155,4 +157,39 @@ test('the references are what has to be fetched', () => {
     env: [{ name: 'X', valueFrom: { configMapKeyRef: { name: 'b', key: 'k' } } }],
   })
   assert.deepEqual([[...configMaps], [...secrets]], [['a', 'b'], ['s']])
+})
+
+test('annotations are written as Go quotes them', () => {
+  const rows = [
+    ['plain é 漢 😀', '"plain é 漢 😀"'],
+    ['a"b\\c', '"a\\"b\\\\c"'],
+    ['\x07\b\f\n\r\t\v', '"\\a\\b\\f\\n\\r\\t\\v"'],
+    ['\0\x1b\x7f', '"\\x00\\x1b\\x7f"'],
+    ['\u00a0\u2028\u200b\u{e0001}', '"\\u00a0\\u2028\\u200b\\U000e0001"'],
+  ] as const
+  for (const [text, want] of rows) assert.equal(goQuote(text), want)
+})
+
+test('mounts: where each volume is, and what cannot be mounted', async () => {
+  const mountsOf = (mount: Partial<VolumeMount>): ReturnType<typeof containerMounts> =>
+    containerMounts(
+      {
+        name: 'main',
+        kind: 'main',
+        spec: { name: 'main', volumeMounts: [{ name: 'v', mountPath: '/data', ...mount }] },
+      },
+      new Map([['v', '/volumes/v']]),
+      new Map([['NAME', 'web']]),
+      async (volume, inside) => `${volume}/${inside}`,
+    )
+  const source = async (mount: Partial<VolumeMount>): Promise<unknown> => (await mountsOf(mount))[0]?.source
+  assert.deepEqual(await mountsOf({ readOnly: true }), [{ source: '/volumes/v', target: '/data', readOnly: true }])
+  assert.equal(await source({ subPath: '$(NAME)' }), '/volumes/v/$(NAME)')
+  assert.equal(await source({ subPathExpr: 'logs/$(NAME)' }), '/volumes/v/logs/web')
+  const bad: readonly (readonly [Partial<VolumeMount>, RegExp])[] = [
+    [{ name: 'other' }, /cannot find volume "other" to mount/],
+    [{ subPathExpr: '$(MISSING)' }, /failed to expand subPath for container: missing value for "MISSING"/],
+    [{ readOnly: true, recursiveReadOnly: 'Enabled' }, /cannot be mounted recursively read-only/],
+  ]
+  for (const [mount, message] of bad) await assert.rejects(mountsOf(mount), { name: 'ContainerConfigError', message })
 })

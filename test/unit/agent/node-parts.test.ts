@@ -92,6 +92,11 @@ test('status: only what differs is sent, and what others say is left alone', () 
   const own = { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] }
   assert.deepEqual(overlayStatus(api, own)?.conditions, [foreign, own.conditions[0]])
   assert.equal(overlayStatus({ phase: 'Failed' }, own)?.phase, 'Failed')
+  // Said by somebody else until the agent says it itself.
+  const theirs = { type: 'DisruptionTarget', status: 'True', reason: 'EvictionByEvictionAPI' }
+  assert.deepEqual(overlayStatus({ conditions: [theirs] }, own)?.conditions, [theirs, own.conditions[0]])
+  const mine = { conditions: [{ ...theirs, reason: 'TerminationByKubelet' }] }
+  assert.deepEqual(overlayStatus({ conditions: [theirs] }, mine)?.conditions, mine.conditions)
 })
 
 test('node conditions keep their transition time while they hold', () => {

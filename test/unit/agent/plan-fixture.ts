@@ -28,6 +28,7 @@ export function memoryOf(more: Partial<PodMemory> = {}): PodMemory {
     crashDelays: new Map(),
     probes: new Map(),
     gone: false,
+    evicted: undefined,
     endingSinceMs: undefined,
     drained: false,
     ...more,

@@ -192,7 +192,7 @@ class World {
           this.#drained = true
         })
         return
-      case 'releaseAddress':
+      case 'release':
         assert.deepEqual(this.running, [])
         this.#ip = undefined
         return

@@ -114,7 +114,7 @@ const ROWS: readonly Row[] = [
     name: 'a failed init container fails a pod that never restarts',
     pod: podOf({ ...INIT, restartPolicy: 'Never' }),
     observed: sandboxOf(exited('one', 1)),
-    actions: ['releaseAddress'],
+    actions: ['release'],
     phase: 'Failed',
   },
   {
@@ -183,7 +183,7 @@ const ROWS: readonly Row[] = [
     name: 'OnFailure: a success is the end',
     pod: podOf({ restartPolicy: 'OnFailure' }),
     observed: sandboxOf(exited('main', 0)),
-    actions: ['releaseAddress'],
+    actions: ['release'],
     phase: 'Succeeded',
     check: ({ status }) => assert.equal(conditionText(status, 'Ready'), 'Ready=False PodCompleted'),
   },
@@ -198,7 +198,7 @@ const ROWS: readonly Row[] = [
     name: 'Never: a failure fails the pod',
     pod: podOf({ restartPolicy: 'Never' }),
     observed: sandboxOf(exited('main', 3)),
-    actions: ['releaseAddress'],
+    actions: ['release'],
     phase: 'Failed',
   },
   {
@@ -286,14 +286,69 @@ const ROWS: readonly Row[] = [
     pod: podOf({ activeDeadlineSeconds: 60 }, { status: { startTime: new Date(NOW - 60_000).toISOString() } }),
     observed: sandboxOf(running('main')),
     actions: ['stop main 30000'],
-    check: ({ status }) => assert.equal(status.reason, 'DeadlineExceeded'),
+    check({ status, notices }) {
+      assert.equal(status.reason, 'DeadlineExceeded')
+      assert.deepEqual(
+        notices.map(({ type, reason, message }) => `${type} ${reason}: ${message}`),
+        ['Normal DeadlineExceeded: Pod was active on the node longer than the specified deadline'],
+      )
+    },
   },
   {
     name: 'and then it has failed',
     pod: podOf({ activeDeadlineSeconds: 60 }, { status: { startTime: new Date(NOW - 90_000).toISOString() } }),
     observed: sandboxOf(exited('main', 0)),
-    actions: ['releaseAddress'],
+    actions: ['release'],
     phase: 'Failed',
+  },
+  {
+    name: 'a pod that takes too much is stopped within a second',
+    pod: podOf({}),
+    observed: sandboxOf(running('main')),
+    memory: { evicted: 'too much' },
+    actions: ['stop main 1000'],
+    phase: 'Running',
+    check({ status }) {
+      assert.deepEqual([status.reason, status.message], ['Evicted', 'too much'])
+      assert.equal(conditionText(status, 'DisruptionTarget'), 'DisruptionTarget=True TerminationByKubelet')
+    },
+  },
+  {
+    name: 'and has failed then, whatever its policy',
+    pod: podOf({}),
+    observed: sandboxOf(exited('main', 0)),
+    memory: { evicted: 'too much' },
+    actions: ['release'],
+    phase: 'Failed',
+    check: ({ status }) => assert.equal(status.reason, 'Evicted'),
+  },
+  {
+    name: 'a pod deleted while it is evicted says why all the same',
+    pod: podOf({}, { metadata: deleted(30), status: { reason: 'Evicted', message: 'too much' } }),
+    observed: sandboxOf(exited('main', 0)),
+    actions: ['finish and delete'],
+    phase: 'Failed',
+    check: ({ status }) => assert.equal(status.message, 'too much'),
+  },
+  {
+    name: 'a new image replaces the container',
+    pod: podOf({}),
+    observed: sandboxOf({ ...running('main'), image: 'old' }),
+    actions: ['stop main 30000'],
+    check: ({ actions }) =>
+      assert.equal((actions[0] as { why: string }).why, 'Container main definition changed, will be restarted'),
+  },
+  {
+    name: 'the same image does not',
+    pod: podOf({}),
+    observed: sandboxOf({ ...running('main'), image: 'node' }),
+    actions: [],
+  },
+  {
+    name: 'nor a new one where nothing is started again',
+    pod: podOf({ restartPolicy: 'Never' }),
+    observed: sandboxOf({ ...running('main'), image: 'old' }),
+    actions: [],
   },
   {
     name: 'a deleted pod is drained first, for at most half its grace',

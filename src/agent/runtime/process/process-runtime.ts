@@ -116,6 +116,7 @@ export class ProcessRuntime implements Runtime {
       podUid: config.podUid,
       name: config.name,
       attempt: config.attempt,
+      image: config.image,
       phase: 'running',
       startedAtMs,
     }
@@ -309,7 +310,9 @@ export class ProcessRuntime implements Runtime {
     const id = containerId(podUid, name, attempt)
     const saved = readJson<{ config: ContainerConfig; startedAtMs: number }>(directory.config)
     if (saved === undefined) return removeTree(directory.path)
-    const state: ContainerState = { id, podUid, name, attempt, phase: 'running', startedAtMs: saved.startedAtMs }
+    const { startedAtMs } = saved
+    const { image } = saved.config
+    const state: ContainerState = { id, podUid, name, attempt, image, phase: 'running', startedAtMs }
     const container: Container = { state, config: saved.config, directory, process: undefined, keeper: undefined }
     sandbox.containers.set(id, container)
     const failure = readJson<Pick<ContainerState, 'finishedAtMs' | 'exitCode' | 'reason' | 'message'>>(
