@@ -55,6 +55,7 @@ export async function runRelay(address: string, port: number, endpoint: string, 
     keepSource: false,
     rank: '',
   }
-  await dataplane.apply(EMPTY_TABLE, { ...EMPTY_TABLE, listeners: new Map([[listener.key, listener]]) })
+  const listeners = EMPTY_TABLE.listeners.set(listener.key, listener)
+  await dataplane.apply(EMPTY_TABLE, { ...EMPTY_TABLE, listeners })
   process.stdout.write('ready\n')
 }

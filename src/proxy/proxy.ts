@@ -6,13 +6,14 @@ import type { Client } from '../client/client.ts'
 import type { EventRecorder } from '../client/event-recorder.ts'
 import { createInformerFactory } from '../client/informer-factory.ts'
 import { DrainPublisher } from './drain/drain-publisher.ts'
+import { HealthCheckPorts } from './health/health-check-ports.ts'
 import type { Binding } from './l4/port-binding.ts'
 import { UserspaceDataplane } from './l4/userspace-dataplane.ts'
-import { startAdminServer } from './metrics/admin-server.ts'
+import { type AdminServer, startAdminServer } from './metrics/admin-server.ts'
 import { ProxyMetrics } from './metrics/proxy-metrics.ts'
 import { PortReporter } from './report/port-reporter.ts'
 import { RefusalReporter } from './report/refusal-reporter.ts'
-import { drainingAddresses } from './table/draining-addresses.ts'
+import { listenerKey, type Refusal, type RoutingTable, reachable } from './table/routing-table.ts'
 import { nodeOfClient, tableContext } from './table/table-context.ts'
 import { TableKeeper } from './table/table-keeper.ts'
 
@@ -75,7 +76,8 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
     nodeOf: (address) => nodeOfClient(context, address),
     onBinding: (binding) => ports.changed(binding),
   })
-  const metrics = new ProxyMetrics(dataplane)
+  const metrics = new ProxyMetrics(clock, dataplane, () => keeper)
+  const healthChecks = new HealthCheckPorts({ clock, logger, nodes: context.nodes })
   const drain = new DrainPublisher({
     client,
     clock,
@@ -83,33 +85,30 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
     name: options.leaseName,
     active: (address) => dataplane.connections.active(address),
   })
-  let changedAt: number | undefined
+  let isStale = false
   let applying: Promise<void> | undefined
 
   const applyAll = async (): Promise<void> => {
-    while (changedAt !== undefined) {
-      const seenAt = changedAt
-      changedAt = undefined
+    while (isStale) {
+      isStale = false
       const began = clock.monotonic()
-      const { previous, next, services } = keeper.rebuild()
-      const rebuilt = clock.monotonic()
+      const { previous, next, services, triggeredAt } = keeper.rebuild()
       const applied = dataplane.apply(previous, next)
-      // Endpoints to choose from changed within that call; only ports are still being opened and closed.
-      drain.drain(drainingAddresses(next))
-      const known = new Set([...next.listeners.values()].flatMap(({ endpoints }) => endpoints.map((e) => e.address)))
-      for (const { terminating } of next.services.values()) for (const address of terminating) known.add(address)
-      dataplane.connections.keep((address) => known.has(address))
+      // Endpoints to choose from changed within that call, and connections left; only ports are still being opened.
+      drain.drain([...next.draining.keys()].sort())
+      healthChecks.apply(previous, next)
       await applied
-      metrics.programmed(rebuilt - began, clock.monotonic() - seenAt)
+      metrics.synced(clock.monotonic() - began, triggeredAt)
       for (const service of services) {
         ports.look(service)
-        refusals.look(service, next.services.get(service)?.refusals ?? [])
+        refusals.look(service, refusalsOf(next, service))
       }
     }
     applying = undefined
   }
-  const keeper = new TableKeeper(informers, context, () => {
-    changedAt ??= clock.monotonic()
+  const keeper: TableKeeper = new TableKeeper(informers, context, clock, () => {
+    metrics.queued()
+    isStale = true
     applying ??= applyAll()
   })
   const ports: PortReporter = new PortReporter({
@@ -123,20 +122,11 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   const refusals = new RefusalReporter(events, (key) => keeper.service(key))
 
   await keeper.start()
-  changedAt = clock.monotonic()
+  isStale = true
   applying ??= applyAll()
   await applying
   const status = (): ProxyStatus => proxyStatus(dataplane, keeper)
-  const admin =
-    options.metricsPort === undefined
-      ? undefined
-      : await startAdminServer({
-          host: layout.nodes[0]!.address,
-          port: options.metricsPort,
-          logger,
-          metrics: () => metrics.scrape(),
-          status,
-        })
+  const admin = await serveAdmin(options, logger, metrics, status)
   return {
     status,
     metricsPort: admin?.port,
@@ -144,11 +134,43 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
       informers.close()
       await drain.close()
       await ports.close()
+      healthChecks.close()
       await admin?.close()
       await applying
       await dataplane.close()
     },
   }
+}
+
+/** The admin server, if it is wanted. Traffic does not depend on it: without its port the proxy runs all the same. */
+async function serveAdmin(
+  { metricsPort, layout }: ProxyOptions,
+  logger: Logger,
+  metrics: ProxyMetrics,
+  status: () => ProxyStatus,
+): Promise<AdminServer | undefined> {
+  if (metricsPort === undefined) return undefined
+  const host = layout.nodes[0]!.address
+  try {
+    return await startAdminServer({ host, port: metricsPort, logger, metrics: () => metrics.scrape(), status })
+  } catch (error) {
+    logger.warn({ err: error, host, port: metricsPort }, 'metrics and status of the proxy cannot be served')
+    return undefined
+  }
+}
+
+/** What is refused of a Service: also endpoints that would lead back into the data plane. */
+function refusalsOf(table: RoutingTable, service: string): readonly Refusal[] {
+  const routes = table.services.get(service)
+  const circles = new Map<string, Refusal>()
+  for (const listener of routes?.listeners ?? []) {
+    for (const { address, port } of reachable(listener)) {
+      if (!table.listeners.has(listenerKey(listener.protocol, address, port))) continue
+      const message = `endpoint ${address}:${port} is not used: a Service is reached there, so traffic would go in circles`
+      circles.set(message, { reason: 'EndpointRefused', message })
+    }
+  }
+  return [...(routes?.refusals ?? []), ...circles.values()]
 }
 
 function proxyStatus(dataplane: UserspaceDataplane, { table }: TableKeeper): ProxyStatus {
@@ -159,7 +181,7 @@ function proxyStatus(dataplane: UserspaceDataplane, { table }: TableKeeper): Pro
     services: table.services.size,
     listeners: { bound: count('bound'), waiting: count('waiting'), failed: count('failed') },
     connections: dataplane.connections.count,
-    draining: drainingAddresses(table),
+    draining: [...table.draining.keys()].sort(),
     failures: bindings.flatMap(({ listener, binding }) =>
       binding.state === 'failed'
         ? [

@@ -16,7 +16,7 @@ export interface DrainPublisherOptions {
   readonly logger: Logger
   /** The Lease is `wherry-proxy-<name>`. */
   readonly name: string
-  /** Connections to an address that carry traffic now. */
+  /** Connections to an address that carry traffic now, or owe an answer. */
   active(address: string): number
 }
 

@@ -1,4 +1,4 @@
-import { inRange, parseCidr } from '../../base/ipv4.ts'
+import { inRange } from '../../base/ipv4.ts'
 import type { Endpoint, Listener } from '../table/routing-table.ts'
 
 /** True when choosing an endpoint needs to know where the client comes from, which costs a system call. */
@@ -17,7 +17,7 @@ export function endpointsForClient(
   client: string,
   nodeOf: (client: string) => string | undefined,
 ): readonly Endpoint[] {
-  if (listener.sourceRanges?.some((cidr) => inRange(parseCidr(cidr), client)) === false) return []
+  if (listener.sourceRanges?.some((range) => inRange(range, client)) === false) return []
   if (listener.endpointsByNode === undefined) return listener.endpoints
   const node = nodeOf(client)
   return node === undefined ? listener.endpoints : (listener.endpointsByNode.get(node) ?? [])

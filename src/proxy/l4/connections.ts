@@ -1,92 +1,140 @@
 import { type Clock, type Millis, sleep } from '../../base/clock.ts'
+import type { DescriptorBudget } from './descriptor-budget.ts'
 import type { TcpRelay } from './tcp-relay.ts'
 
 /** A connection that moved bytes within this time carries traffic. */
 export const TRAFFIC_MS = 300
+/** What one connection takes: the client's side and the endpoint's. */
+const DESCRIPTORS = 2
 const CONNECT_MS = 2_000
 const LOOK_MS = 500
 const HALF_CLOSED_MS = 10 * 60_000
-/** How long connections may stay silent once their endpoint is no longer in any table. */
+/** How long connections may stay silent once no Service holds the address of their endpoint any more. */
 const ORPHANED_MS = 60_000
+/** How long a client may keep a connection that no endpoint stands behind before it is told to close it. */
+const PARKED_MS = 60_000
 
 /** All TCP connections of the proxy, by the address of their endpoint, and what time does to them. */
 export class Connections {
   readonly #clock: Clock
   readonly #stop = new AbortController()
+  readonly #relays = new Set<TcpRelay>()
   readonly #byAddress = new Map<string, Set<TcpRelay>>()
+  readonly #letGo = new Set<string>()
   readonly #goneSince = new Map<string, Millis>()
-  readonly #max: number
-  #count = 0
+  readonly #descriptors: DescriptorBudget
+  #shed = 0
 
-  /** Beyond `max` connections new ones are refused: each takes two file descriptors. */
-  constructor(clock: Clock, max: number) {
+  constructor(clock: Clock, descriptors: DescriptorBudget) {
     this.#clock = clock
-    this.#max = max
+    this.#descriptors = descriptors
     void this.#look()
   }
 
   get count(): number {
-    return this.#count
+    return this.#relays.size
   }
 
-  get isFull(): boolean {
-    return this.#count >= this.#max
+  /** How many clients were turned away because there were too many. */
+  get shed(): number {
+    return this.#shed
   }
 
-  add(relay: TcpRelay, address: string): void {
+  /** Whether there is room for one more; then its `TcpRelay` is to be made, which adds itself. */
+  admit(): boolean {
+    const isAdmitted = this.#descriptors.take(DESCRIPTORS)
+    if (!isAdmitted) this.#shed += 1
+    return isAdmitted
+  }
+
+  add(relay: TcpRelay): void {
+    this.#relays.add(relay)
+  }
+
+  /** False when it was removed before. */
+  remove(relay: TcpRelay): boolean {
+    if (!this.#relays.delete(relay)) return false
+    this.#descriptors.giveBack(DESCRIPTORS)
+    return true
+  }
+
+  /** The relay's connection to this address is being made. Returns whether the address has been let go of meanwhile. */
+  attach(relay: TcpRelay, address: string): boolean {
     const there = this.#byAddress.get(address)
     if (there === undefined) this.#byAddress.set(address, new Set([relay]))
     else there.add(relay)
-    this.#count += 1
+    return this.#letGo.has(address)
   }
 
-  remove(relay: TcpRelay, address: string): void {
+  detach(relay: TcpRelay, address: string): void {
     const there = this.#byAddress.get(address)
-    if (there?.delete(relay) !== true) return
-    this.#count -= 1
-    if (there.size === 0) this.#byAddress.delete(address)
+    if (there?.delete(relay) === true && there.size === 0) this.#byAddress.delete(address)
   }
 
-  /** How many connections to this address are being made or moved bytes just now. */
+  /** How many connections to this address are being made, wait for an answer or moved bytes just now. */
   active(address: string): number {
     const now = this.#clock.monotonic()
     let active = 0
     for (const relay of this.#byAddress.get(address) ?? [])
-      if (relay.isConnecting || now - relay.movedAt < TRAFFIC_MS) active += 1
+      if (relay.isConnecting || relay.isAnswerDue || now - relay.movedAt < TRAFFIC_MS) active += 1
     return active
   }
 
-  /** Tells which endpoint addresses tables still know; others are given a minute. */
-  keep(isKnown: (address: string) => boolean): void {
-    for (const address of this.#byAddress.keys()) {
-      if (isKnown(address)) this.#goneSince.delete(address)
-      else if (!this.#goneSince.has(address)) this.#goneSince.set(address, this.#clock.monotonic())
+  /** These addresses get nothing new: connections that can go elsewhere do. */
+  letGo(addresses: readonly string[]): void {
+    for (const address of addresses) {
+      this.#letGo.add(address)
+      for (const relay of [...(this.#byAddress.get(address) ?? [])]) relay.letGo()
     }
-    for (const address of this.#goneSince.keys()) if (!this.#byAddress.has(address)) this.#goneSince.delete(address)
+  }
+
+  takeBack(addresses: readonly string[]): void {
+    for (const address of addresses) {
+      if (!this.#letGo.delete(address)) continue
+      for (const relay of this.#byAddress.get(address) ?? []) relay.takeBack()
+    }
+  }
+
+  /** No Service holds these addresses any more: their connections are given a minute. */
+  orphan(addresses: readonly string[]): void {
+    for (const address of addresses)
+      if (this.#byAddress.has(address)) this.#goneSince.set(address, this.#clock.monotonic())
+  }
+
+  /** Services hold these addresses, perhaps again. */
+  adopt(addresses: readonly string[]): void {
+    for (const address of addresses) this.#goneSince.delete(address)
   }
 
   close(): void {
     this.#stop.abort()
-    for (const there of this.#byAddress.values()) for (const relay of [...there]) relay.abort()
+    for (const relay of [...this.#relays]) relay.abort()
   }
 
   async #look(): Promise<void> {
     while (!this.#stop.signal.aborted) {
       await sleep(this.#clock, LOOK_MS, this.#stop.signal)
       const now = this.#clock.monotonic()
-      for (const [address, relays] of this.#byAddress) {
-        const goneSince = this.#goneSince.get(address)
-        const isOrphaned = goneSince !== undefined && now - goneSince > ORPHANED_MS
-        for (const relay of [...relays]) this.#lookAt(relay, now, isOrphaned)
-      }
+      for (const relay of [...this.#relays]) this.#lookAt(relay, now)
+      for (const address of this.#goneSince.keys()) if (!this.#byAddress.has(address)) this.#goneSince.delete(address)
     }
   }
 
-  #lookAt(relay: TcpRelay, now: Millis, isOrphaned: boolean): void {
+  #lookAt(relay: TcpRelay, now: Millis): void {
     const silentMs = now - relay.movedAt
     if (relay.isConnecting) {
       if (silentMs > CONNECT_MS) relay.connectTookTooLong()
-    } else if (isOrphaned ? silentMs > ORPHANED_MS : relay.isHalfClosed && silentMs > HALF_CLOSED_MS) relay.abort()
+    } else if (relay.isParked) {
+      if (silentMs > PARKED_MS) relay.end()
+    } else if (
+      this.#isOrphaned(relay.address, now) ? silentMs > ORPHANED_MS : relay.isHalfClosed && silentMs > HALF_CLOSED_MS
+    )
+      relay.abort()
     else relay.keepAlive()
+  }
+
+  #isOrphaned(address: string, now: Millis): boolean {
+    const goneSince = this.#goneSince.get(address)
+    return goneSince !== undefined && now - goneSince > ORPHANED_MS
   }
 }

@@ -21,14 +21,17 @@ function giveBack(buffer: Buffer): void {
 
 /**
  * The memory one socket reads into: small while little arrives, so that idle connections cost little, and large while
- * reads fill it. It belongs to the socket alone, because a write that is still pending goes on reading from it.
+ * reads fill it. It belongs to the socket alone, because a write that is still pending goes on reading from it, and so
+ * that what came last can be looked at again.
  */
 export class ReadBuffer {
   current: Buffer = take(SMALL_BYTES)
   #smallReads = 0
+  #held = 0
 
   /** Tells how much the last read brought; call `next` when its bytes are no longer needed. */
   filled(bytes: number): void {
+    this.#held = bytes
     if (bytes > SMALL_BYTES) this.#smallReads = 0
     else if (this.current.length === LARGE_BYTES) this.#smallReads += 1
     else if (bytes === SMALL_BYTES) this.#smallReads = -1
@@ -40,9 +43,15 @@ export class ReadBuffer {
     if (current.length === SMALL_BYTES ? this.#smallReads < 0 : this.#smallReads >= SMALL_READS) {
       this.current = take(current.length === SMALL_BYTES ? LARGE_BYTES : SMALL_BYTES)
       this.#smallReads = 0
+      this.#held = 0
       giveBack(current)
     }
     return this.current
+  }
+
+  /** What the last read brought, until the next one; empty when its memory has been given back. */
+  get last(): Uint8Array {
+    return this.current.subarray(0, this.#held)
   }
 
   /** Once the socket and whatever was written from here are closed. */

@@ -13,7 +13,11 @@ export const REFUSED = 3
 /** From clients to endpoints. */
 export const BYTES_IN = 4
 export const BYTES_OUT = 5
-const COUNTS = 6
+/** Connections that left an endpoint that was going away. */
+export const MOVED = 6
+/** Requests that were sent again because their endpoint lost them. */
+export const REPEATED = 7
+const COUNTS = 8
 
 /** What all listeners of one Service port share while the proxy runs: whose turn it is, who stays where, what was counted. */
 export class ServicePort {
@@ -45,7 +49,9 @@ export class ServicePort {
   ): Endpoint | undefined {
     const { affinityMs } = listener
     if (failed.length > 0) {
-      const others = from.filter((candidate) => !failed.includes(candidate))
+      const others = from.filter(
+        (candidate) => !failed.some(({ address, port }) => address === candidate.address && port === candidate.port),
+      )
       const endpoint = others[this.#anyOther.pick(others, 0, 0)]
       if (endpoint !== undefined && affinityMs !== undefined)
         this.#affinity.remember(client, endpoint, this.#clock.monotonic(), affinityMs)

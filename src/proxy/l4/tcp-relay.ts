@@ -3,18 +3,42 @@ import type { Clock, Millis } from '../../base/clock.ts'
 import type { Endpoint, Listener } from '../table/routing-table.ts'
 import { endpointsForClient, needsClientAddress } from './admit-client.ts'
 import type { Connections } from './connections.ts'
+import { ExchangeWatch } from './exchange-watch.ts'
 import { ReadBuffer } from './read-buffers.ts'
-import { ACTIVE, BYTES_IN, BYTES_OUT, FAILED, OPENED, REFUSED, type ServicePort } from './service-port.ts'
+import { resetSocket } from './reset-socket.ts'
+import {
+  ACTIVE,
+  BYTES_IN,
+  BYTES_OUT,
+  FAILED,
+  MOVED,
+  OPENED,
+  REFUSED,
+  REPEATED,
+  type ServicePort,
+} from './service-port.ts'
 
 /** What all relays of a data plane share. */
 export interface RelayContext {
   readonly clock: Clock
   readonly connections: Connections
   nodeOf(client: string): string | undefined
+  /** Whether this data plane itself listens there: a connection to it would go in circles. */
+  isOwnPort(endpoint: Endpoint): boolean
+}
+
+/** Where connections to one port go; follows the routing table. */
+export interface PortTarget {
+  listener: Listener
+  servicePort: ServicePort
 }
 
 /** How many endpoints a client's connection is tried on. */
 const ATTEMPTS_MAX = 4
+/** How often one request is sent again to another endpoint. */
+const REPEATS_MAX = 2
+/** An endpoint that closes a connection so soon after traffic does not close it for being idle. */
+const SUDDEN_MS = 1_000
 const KEEP_ALIVE_AFTER_MS = 60_000
 /** Never reached: how much may be pending is decided here, and below the mark a stream spares a tick per write. */
 const HIGH_WATER_MARK = 1 << 30
@@ -24,45 +48,71 @@ const NOTHING = new Uint8Array(0)
  * One client's connection joined with one to an endpoint: bytes and ends of stream are passed on each way by itself,
  * resets both ways. A side that reads slowly stops the other from being read, so at most one read is ever pending each
  * way. While no endpoint has accepted, nothing is read from the client, so another endpoint can be tried.
+ *
+ * When the endpoint goes away, a connection that stands between two HTTP/1.1 exchanges leaves it before it closes and
+ * is parked: the client's next request takes it to another endpoint. A request that its endpoint lost without a word
+ * is sent to another one if it changes nothing. README.md says why, and what remains.
  */
 export class TcpRelay {
   /** When bytes moved last, or the connection attempt began; monotonic. */
   movedAt: Millis
-  isConnecting = true
+  isConnecting = false
+  /** No endpoint stands behind the client's connection until its next request. */
+  isParked = false
   readonly #context: RelayContext
+  readonly #target: PortTarget
   readonly #servicePort: ServicePort
-  readonly #listener: Listener
+  readonly #watch = new ExchangeWatch()
+  readonly #clientBuffer = new ReadBuffer()
   readonly #client: Socket
-  readonly #clientAddress: string
-  readonly #failed: Endpoint[] = []
-  readonly #buffers: ReadBuffer[] = []
   #endpoint: Endpoint | undefined
   #upstream: Socket | undefined
-  #open = 1
+  #upstreamBuffer: ReadBuffer | undefined
+  /** Endpoints that have just not accepted this connection, or lost its request. */
+  #failed: Endpoint[] = []
+  #repeats = 0
+  /** Bytes that the client sent and no endpoint has yet stand in its buffer; nothing more is read until one has. */
+  #isWaiting = false
+  #isLetGo = false
+  #keepsSource = true
   #isKeptAlive = false
 
   /** `handle` is the accepted connection below `net.Socket`, not yet read from. */
-  constructor(handle: object, listener: Listener, servicePort: ServicePort, context: RelayContext) {
+  constructor(handle: object, target: PortTarget, context: RelayContext) {
     this.#context = context
-    this.#listener = listener
-    this.#servicePort = servicePort
+    this.#target = target
+    this.#servicePort = target.servicePort
     this.movedAt = context.clock.monotonic()
-    servicePort.counts[OPENED]! += 1
-    servicePort.counts[ACTIVE]! += 1
-    this.#client = this.#socket(BYTES_IN, { handle, manualStart: true })
-    this.#client.setNoDelay(true)
-    this.#clientAddress = needsClientAddress(listener) ? (this.#client.remoteAddress ?? '') : ''
+    this.#servicePort.counts[OPENED]! += 1
+    this.#servicePort.counts[ACTIVE]! += 1
+    context.connections.add(this)
+    this.#client = this.#clientSocket(handle)
     this.#connect()
+  }
+
+  /** Of the endpoint; empty while there is none. */
+  get address(): string {
+    return this.#endpoint?.address ?? ''
   }
 
   get isHalfClosed(): boolean {
     return this.#client.readableEnded || this.#upstream?.readableEnded === true
   }
 
+  /** As far as can be told, the client waits for an answer. */
+  get isAnswerDue(): boolean {
+    return this.#watch.isAnswerDue && !this.#client.readableEnded
+  }
+
   /** Resets both sides. */
   abort(): void {
-    this.#client.resetAndDestroy()
-    this.#upstream?.resetAndDestroy()
+    resetSocket(this.#client)
+    if (this.#upstream !== undefined) resetSocket(this.#upstream)
+  }
+
+  /** Tells the client of a parked connection to close it. */
+  end(): void {
+    if (this.isParked) this.#client.destroySoon()
   }
 
   /** Asks the kernel to look after a connection that has lived for a while; short ones are spared the calls. */
@@ -77,99 +127,269 @@ export class TcpRelay {
     if (this.isConnecting) this.#upstream?.destroy(new Error('the endpoint did not accept the connection in time'))
   }
 
-  #connect(): void {
-    const { nodeOf } = this.#context
-    const from = endpointsForClient(this.#listener, this.#clientAddress, nodeOf)
-    const tried = this.#failed.length
-    const endpoint =
-      tried < ATTEMPTS_MAX
-        ? this.#servicePort.choose(this.#listener, from, this.#clientAddress, this.#failed)
-        : undefined
-    if (endpoint === undefined) {
-      if (from.length === 0) this.#servicePort.counts[REFUSED]! += 1
-      this.isConnecting = false
-      this.#client.resetAndDestroy()
-      return
-    }
-    this.#endpoint = endpoint
-    this.isConnecting = true
-    this.movedAt = this.#context.clock.monotonic()
-    this.#context.connections.add(this, endpoint.address)
-    const upstream = this.#socket(BYTES_OUT, {})
-    this.#upstream = upstream
-    this.#open += 1
-    upstream.once('connect', () => {
-      this.isConnecting = false
-      this.movedAt = this.#context.clock.monotonic()
-      if (this.#client.destroyed) upstream.resetAndDestroy()
-      else this.#client.resume()
-    })
-    const { address: host, port } = endpoint
-    const localAddress = this.#listener.keepSource && this.#clientAddress !== '' ? this.#clientAddress : undefined
-    upstream.setNoDelay(true)
-    upstream.connect({ host, port, ...(localAddress === undefined ? {} : { localAddress }) })
+  /** The endpoint is going away and gets nothing new. */
+  letGo(): void {
+    this.#isLetGo = true
+    if (this.isConnecting || this.#upstreamBuffer === undefined) return
+    this.#watch.follow(this.#clientBuffer, this.#upstreamBuffer)
+    this.#leaveIfIdle()
   }
 
-  #socket(count: number, options: object): Socket {
-    const buffer = new ReadBuffer()
-    this.#buffers.push(buffer)
-    // Asked for a buffer once while it is being made, when nothing has been read yet.
-    let made: Socket | undefined
-    const socket: Socket = new Socket({
-      ...options,
+  /** The endpoint may be chosen again. */
+  takeBack(): void {
+    this.#isLetGo = false
+    this.#watch.unfollow()
+  }
+
+  /** Empty where nobody needs to know. */
+  get #clientAddress(): string {
+    return needsClientAddress(this.#target.listener) ? (this.#client.remoteAddress ?? '') : ''
+  }
+
+  #choices(): readonly Endpoint[] {
+    return endpointsForClient(this.#target.listener, this.#clientAddress, this.#context.nodeOf)
+  }
+
+  #connect(): void {
+    const { connections, clock, isOwnPort } = this.#context
+    const { listener, servicePort } = this.#target
+    const choices = this.#choices()
+    const isLastTry = this.#failed.length >= ATTEMPTS_MAX
+    const endpoint = isLastTry ? undefined : servicePort.choose(listener, choices, this.#clientAddress, this.#failed)
+    this.isParked = false
+    if (endpoint === undefined) {
+      if (choices.length === 0) this.#servicePort.counts[REFUSED]! += 1
+      resetSocket(this.#client)
+      return
+    }
+    if (isOwnPort(endpoint)) {
+      this.#servicePort.counts[FAILED]! += 1
+      this.#failed.push(endpoint)
+      this.#connect()
+      return
+    }
+    this.isConnecting = true
+    this.movedAt = clock.monotonic()
+    this.#endpoint = endpoint
+    this.#isLetGo = connections.attach(this, endpoint.address)
+    const upstream = this.#upstreamSocket()
+    this.#upstream = upstream
+    upstream.setNoDelay(true)
+    const { address: host, port } = endpoint
+    if (listener.keepSource && this.#keepsSource) upstream.connect({ host, port, localAddress: this.#clientAddress })
+    else upstream.connect({ host, port })
+  }
+
+  #clientSocket(handle: object): Socket {
+    const buffer = this.#clientBuffer
+    const client = new Socket({
+      handle,
+      manualStart: true,
       allowHalfOpen: true,
       highWaterMark: HIGH_WATER_MARK,
       onread: {
-        buffer: () => (made !== undefined && this.#other(made)?.writableLength === 0 ? buffer.next() : buffer.current),
-        callback: (bytes: number, from: Uint8Array) => this.#passOn(socket, count, bytes, from, buffer),
+        buffer: () => {
+          const isFree = !this.#isWaiting && this.#upstream?.writableLength === 0
+          return isFree ? buffer.next() : buffer.current
+        },
+        callback: (bytes: number, from: Uint8Array) => this.#fromClient(bytes, from),
       },
     } as ConstructorParameters<typeof Socket>[0])
-    made = socket
-    socket.on('error', () => this.#onError(socket))
-    socket.on('end', () => this.#other(socket)?.end())
-    socket.on('close', () => this.#onClose(socket))
-    return socket
+    client.setNoDelay(true)
+    client.on('error', () => {
+      if (this.#upstream !== undefined) resetSocket(this.#upstream)
+    })
+    client.on('end', () => {
+      if (this.#upstream === undefined) client.end()
+      else if (!this.#isWaiting) this.#upstream.end()
+    })
+    client.on('close', () => this.#clientClosed())
+    return client
   }
 
-  #other(socket: Socket | undefined): Socket | undefined {
-    return socket === this.#client ? this.#upstream : this.#client
+  #upstreamSocket(): Socket {
+    const buffer = new ReadBuffer()
+    this.#upstreamBuffer = buffer
+    const upstream: Socket = new Socket({
+      allowHalfOpen: true,
+      highWaterMark: HIGH_WATER_MARK,
+      onread: {
+        buffer: () => (this.#client.writableLength === 0 ? buffer.next() : buffer.current),
+        callback: (bytes: number, from: Uint8Array) => this.#fromEndpoint(bytes, from, buffer),
+      },
+    } as ConstructorParameters<typeof Socket>[0])
+    upstream.once('connect', () => this.#connected(upstream, buffer))
+    upstream.on('end', () => {
+      if (upstream === this.#upstream && !this.#goElsewhere()) this.#client.end()
+    })
+    let failure: NodeJS.ErrnoException | undefined
+    upstream.on('error', (error) => {
+      failure = error
+    })
+    upstream.on('close', () => this.#upstreamClosed(upstream, buffer, failure))
+    return upstream
   }
 
-  #passOn(socket: Socket, count: number, bytes: number, from: Uint8Array, buffer: ReadBuffer): boolean {
-    const target = this.#other(socket)
-    if (target === undefined || target.destroyed) return false
+  #connected(upstream: Socket, buffer: ReadBuffer): void {
+    this.isConnecting = false
     this.movedAt = this.#context.clock.monotonic()
-    this.#servicePort.counts[count]! += bytes
+    this.#failed = []
+    this.#watch.begin()
+    if (this.#client.destroyed) {
+      resetSocket(upstream)
+      return
+    }
+    let mayRead = true
+    if (this.#isWaiting) {
+      this.#isWaiting = false
+      this.#watch.clientSpoke(this.#clientBuffer.last)
+      mayRead = this.#pass(this.#client, upstream, this.#clientBuffer.last)
+      if (this.#client.readableEnded) upstream.end()
+    }
+    if (mayRead) this.#client.resume()
+    if (this.#isLetGo && buffer === this.#upstreamBuffer) this.letGo()
+  }
+
+  #fromClient(bytes: number, from: Uint8Array): boolean {
+    const upstream = this.#upstream
+    if (upstream?.destroyed === true) return false
+    this.movedAt = this.#context.clock.monotonic()
+    this.#servicePort.counts[BYTES_IN]! += bytes
+    this.#clientBuffer.filled(bytes)
+    const view = bytes === from.length ? from : new Uint8Array(from.buffer, from.byteOffset, bytes)
+    if (this.#watch.clientSpoke(view)) this.#repeats = 0
+    if (upstream !== undefined) return this.#pass(this.#client, upstream, view)
+    this.#isWaiting = true
+    this.#connect()
+    return false
+  }
+
+  #fromEndpoint(bytes: number, from: Uint8Array, buffer: ReadBuffer): boolean {
+    if (buffer !== this.#upstreamBuffer || this.#client.destroyed) return false
+    this.movedAt = this.#context.clock.monotonic()
+    this.#servicePort.counts[BYTES_OUT]! += bytes
     buffer.filled(bytes)
-    target.write(bytes === from.length ? from : new Uint8Array(from.buffer, from.byteOffset, bytes))
+    const view = bytes === from.length ? from : new Uint8Array(from.buffer, from.byteOffset, bytes)
+    this.#watch.serverSpoke(view)
+    const mayRead = this.#pass(this.#upstream!, this.#client, view)
+    return !(this.#isLetGo && this.#leaveIfIdle()) && mayRead
+  }
+
+  /** False while the kernel has not taken all: then it stays where it was read to, and nothing more is read there. */
+  #pass(source: Socket, target: Socket, bytes: Uint8Array): boolean {
+    target.write(bytes)
     if (target.writableLength === 0) return true
-    // What the kernel did not take stays where it was read to, so nothing more is read until it has gone.
     target.write(NOTHING, () => {
-      if (!socket.destroyed) socket.resume()
+      const isJoined = source === this.#upstream || target === this.#upstream
+      if (isJoined && !source.destroyed) source.resume()
     })
     return false
   }
 
-  #onError(socket: Socket): void {
-    if (socket === this.#upstream && this.isConnecting) return
-    this.#other(socket)?.resetAndDestroy()
+  /** Leaves an endpoint that was let go of, if nothing is lost by it and there is another one. */
+  #leaveIfIdle(): boolean {
+    if (this.#upstreamBuffer === undefined || this.#client.readableEnded || this.#client.destroyed) return false
+    const isSilent = this.#watch.isSilent
+    if (!isSilent && !this.#watch.isIdle(this.#clientBuffer, this.#upstreamBuffer)) return false
+    if (!this.#choices().some(({ address }) => address !== this.address)) return false
+    this.#servicePort.counts[MOVED]! += 1
+    if (isSilent) this.#reconnect()
+    else this.#park()
+    return true
   }
 
-  #onClose(socket: Socket): void {
-    this.#open -= 1
-    if (socket !== this.#client && this.#endpoint !== undefined)
-      this.#context.connections.remove(this, this.#endpoint.address)
-    if (socket === this.#upstream && this.isConnecting) {
-      this.#failed.push(this.#endpoint!)
-      this.#servicePort.counts[FAILED]! += 1
-      this.#upstream = undefined
-      if (!this.#client.destroyed) this.#connect()
-    } else if (socket === this.#client && this.isConnecting) {
-      this.isConnecting = false
-      this.#upstream?.destroy()
+  /** The endpoint ends the connection or has lost it. True: the client need not know. */
+  #goElsewhere(): boolean {
+    const { clock } = this.#context
+    const client = this.#client
+    const buffer = this.#upstreamBuffer
+    if (buffer === undefined || client.destroyed || client.writableEnded) return false
+    if (this.#watch.isRepeatable(this.#clientBuffer, buffer)) {
+      if (this.#repeats >= REPEATS_MAX) return false
+      this.#repeats += 1
+      this.#servicePort.counts[REPEATED]! += 1
+      if (this.#choices().length > 1) this.#failed.push(this.#endpoint!)
+      this.#isWaiting = true
+      this.#reconnect()
+      return true
     }
-    if (this.#open > 0) return
+    const isSudden = this.#isLetGo || clock.monotonic() - this.movedAt < SUDDEN_MS
+    if (client.readableEnded || !isSudden || !this.#watch.isIdle(this.#clientBuffer, buffer)) return false
+    this.#servicePort.counts[MOVED]! += 1
+    this.#park()
+    return true
+  }
+
+  #reconnect(): void {
+    this.#client.pause()
+    this.#detach()
+    this.#connect()
+  }
+
+  #park(): void {
+    this.#detach()
+    this.#watch.begin()
+    this.isParked = true
+    this.#client.resume()
+  }
+
+  #detach(): void {
+    const upstream = this.#upstream
+    if (this.#endpoint !== undefined) this.#context.connections.detach(this, this.#endpoint.address)
+    this.#endpoint = undefined
+    this.#upstream = undefined
+    this.#upstreamBuffer = undefined
+    this.isConnecting = false
+    upstream?.destroy()
+  }
+
+  #upstreamClosed(upstream: Socket, buffer: ReadBuffer, failure: NodeJS.ErrnoException | undefined): void {
+    if (upstream === this.#upstream) this.#upstreamLost(failure)
+    const client = this.#client
+    // What the client has not taken yet is still read from this memory.
+    if (client.destroyed || client.writableLength === 0) buffer.release()
+    else if (client.writableEnded) client.once('close', () => buffer.release())
+    else client.write(NOTHING, () => buffer.release())
+    if (client.closed) this.#finish()
+  }
+
+  #upstreamLost(failure: NodeJS.ErrnoException | undefined): void {
+    const endpoint = this.#endpoint!
+    if (this.isConnecting) {
+      this.#detach()
+      if (failure?.syscall === 'bind') this.#keepsSource = false
+      else {
+        this.#servicePort.counts[FAILED]! += 1
+        this.#failed.push(endpoint)
+      }
+      if (!this.#client.destroyed) this.#connect()
+      return
+    }
+    if (failure !== undefined && (this.#goElsewhere() || this.#startOver(endpoint))) return
+    this.#detach()
+    if (failure !== undefined) resetSocket(this.#client)
+  }
+
+  /** An endpoint that resets what it has just accepted has not accepted it. */
+  #startOver(endpoint: Endpoint): boolean {
+    if (!this.#watch.isSilent || this.#repeats >= REPEATS_MAX || this.#client.destroyed) return false
+    this.#repeats += 1
+    this.#servicePort.counts[FAILED]! += 1
+    this.#failed.push(endpoint)
+    this.#reconnect()
+    return true
+  }
+
+  #clientClosed(): void {
+    const upstream = this.#upstream
+    if (upstream === undefined || upstream.closed) this.#finish()
+    else if (!upstream.writableEnded) resetSocket(upstream)
+  }
+
+  /** Once both sides are closed. */
+  #finish(): void {
+    if (!this.#context.connections.remove(this)) return
     this.#servicePort.counts[ACTIVE]! -= 1
-    for (const buffer of this.#buffers.splice(0)) buffer.release()
+    this.#clientBuffer.release()
   }
 }

@@ -1,8 +1,9 @@
 import type { Clock, Timer } from '../../base/clock.ts'
 import { diffTables } from '../table/diff-tables.ts'
-import type { Listener, RoutingTable } from '../table/routing-table.ts'
+import { type Endpoint, type Listener, listenerKey, type RoutingTable, reachable } from '../table/routing-table.ts'
 import { Connections } from './connections.ts'
 import type { Dataplane } from './dataplane.ts'
+import { DescriptorBudget } from './descriptor-budget.ts'
 import type { OpenPort } from './open-port.ts'
 import { type Binding, type BindingState, bindingAdvice } from './port-binding.ts'
 import { ServicePort } from './service-port.ts'
@@ -12,6 +13,7 @@ import { openUdpPort } from './userspace-udp.ts'
 export interface UserspaceDataplaneOptions {
   readonly clock: Clock
   readonly random: () => number
+  /** Two UDP sessions count as one connection. */
   readonly connectionsMax: number
   nodeOf(client: string): string | undefined
   /** Told when a port could not be bound, and when it could after all. */
@@ -34,25 +36,27 @@ interface Port {
 export class UserspaceDataplane implements Dataplane {
   readonly #options: UserspaceDataplaneOptions
   readonly #ports = new Map<string, Port>()
-  readonly #servicePorts = new Map<string, ServicePort>()
+  readonly #servicePorts = new Map<string, { readonly servicePort: ServicePort; listeners: number }>()
+  readonly #descriptors: DescriptorBudget
   readonly connections: Connections
   #isClosed = false
 
   constructor(options: UserspaceDataplaneOptions) {
     this.#options = options
-    this.connections = new Connections(options.clock, options.connectionsMax)
+    this.#descriptors = new DescriptorBudget(options.connectionsMax * 2)
+    this.connections = new Connections(options.clock, this.#descriptors)
   }
 
   async apply(previous: RoutingTable, next: RoutingTable): Promise<void> {
-    const { added, removed, changed } = diffTables(previous, next)
-    for (const { next: listener } of changed) this.#update(listener)
+    const { added, removed, changed, letGo, takenBack, gone, come } = diffTables(previous, next)
+    for (const listener of changed) this.#update(listener)
+    this.connections.takeBack(takenBack)
+    this.connections.adopt(come)
+    this.connections.orphan(gone)
+    this.connections.letGo(letGo)
     // What is new answers before what is old falls silent.
     await Promise.all(added.map((listener) => this.#add(listener)))
-    await Promise.all([
-      ...changed.map(({ next: { key } }) => this.#settle(key)),
-      ...removed.map(({ key }) => this.#remove(key)),
-    ])
-    this.#forget(next)
+    await Promise.all([...changed.map(({ key }) => this.#settle(key)), ...removed.map(({ key }) => this.#remove(key))])
   }
 
   async close(): Promise<void> {
@@ -74,17 +78,18 @@ export class UserspaceDataplane implements Dataplane {
   }
 
   /** What has been counted, by Service port. */
-  servicePorts(): Iterable<ServicePort> {
-    return this.#servicePorts.values()
+  *servicePorts(): Generator<ServicePort> {
+    for (const { servicePort } of this.#servicePorts.values()) yield servicePort
   }
 
   #add(listener: Listener): Promise<void> {
+    this.#use(listener.servicePort, 1)
     this.#ports.set(listener.key, {
       listener,
       binding: { state: 'waiting' },
       open: undefined,
       retry: undefined,
-      work: this.#ports.get(listener.key)?.work ?? Promise.resolve(),
+      work: Promise.resolve(),
     })
     return this.#settle(listener.key)
   }
@@ -92,14 +97,17 @@ export class UserspaceDataplane implements Dataplane {
   #update(listener: Listener): void {
     const port = this.#ports.get(listener.key)
     if (port === undefined) return
+    this.#use(listener.servicePort, 1)
+    this.#use(port.listener.servicePort, -1)
     port.listener = listener
-    port.open?.update(listener)
+    port.open?.update(listener, this.#servicePort(listener))
   }
 
   async #remove(key: string): Promise<void> {
     const port = this.#ports.get(key)
     if (port === undefined) return
     this.#ports.delete(key)
+    this.#use(port.listener.servicePort, -1)
     port.retry?.cancel()
     port.work = port.work.then(async () => {
       await port.open?.close()
@@ -134,13 +142,15 @@ export class UserspaceDataplane implements Dataplane {
     port.retry?.cancel()
     try {
       const open = listener.protocol === 'TCP' ? openTcpPort : openUdpPort
-      const opened = await open(listener, (current) => this.#servicePort(current), {
+      const opened = await open(listener, this.#servicePort(listener), {
         clock: this.#options.clock,
         connections: this.connections,
+        descriptors: this.#descriptors,
         nodeOf: this.#options.nodeOf,
+        isOwnPort: ({ address, port }: Endpoint) => this.#ports.has(listenerKey(listener.protocol, address, port)),
       })
       port.open = opened
-      opened.update(port.listener)
+      if (isCurrent()) opened.update(port.listener, this.#servicePort(port.listener))
       this.#note(port, { state: 'bound' })
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code ?? String(error)
@@ -162,21 +172,20 @@ export class UserspaceDataplane implements Dataplane {
     if (isNews) this.#options.onBinding({ listener: port.listener, binding })
   }
 
-  #servicePort(listener: Listener): ServicePort {
-    let found = this.#servicePorts.get(listener.servicePort)
-    if (found === undefined) {
-      found = new ServicePort(listener.servicePort, this.#options.clock, this.#options.random)
-      this.#servicePorts.set(listener.servicePort, found)
-    }
-    return found
+  #servicePort({ servicePort: name }: Listener): ServicePort {
+    return this.#servicePorts.get(name)!.servicePort
   }
 
-  #forget(table: RoutingTable): void {
-    const wanted = new Set([...table.listeners.values()].map(({ servicePort }) => servicePort))
-    for (const name of this.#servicePorts.keys()) if (!wanted.has(name)) this.#servicePorts.delete(name)
+  /** A listener of this Service port has come (1) or gone (-1); without any, what was counted is forgotten. */
+  #use(name: string, by: 1 | -1): void {
+    const { clock, random } = this.#options
+    const entry = this.#servicePorts.get(name) ?? { servicePort: new ServicePort(name, clock, random), listeners: 0 }
+    entry.listeners += by
+    if (entry.listeners > 0) this.#servicePorts.set(name, entry)
+    else this.#servicePorts.delete(name)
   }
 }
 
-function isDeadEnd({ endpoints, endpointsByNode }: Listener): boolean {
-  return endpoints.length === 0 && [...(endpointsByNode?.values() ?? [])].every((local) => local.length === 0)
+function isDeadEnd(listener: Listener): boolean {
+  return reachable(listener).next().done === true
 }

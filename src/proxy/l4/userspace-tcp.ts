@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:net'
 import type { Listener } from '../table/routing-table.ts'
 import type { OpenPort } from './open-port.ts'
 import type { ServicePort } from './service-port.ts'
-import { type RelayContext, TcpRelay } from './tcp-relay.ts'
+import { type PortTarget, type RelayContext, TcpRelay } from './tcp-relay.ts'
 
 const BACKLOG = 4_096
 
@@ -19,27 +19,26 @@ interface ClosableHandle {
  * Listens for TCP connections to a Service port and relays each. Rejects with the system's error when the port cannot
  * be bound.
  */
-export function openTcpPort(
-  first: Listener,
-  servicePort: (listener: Listener) => ServicePort,
-  context: RelayContext,
-): Promise<OpenPort> {
-  let listener = first
+export function openTcpPort(listener: Listener, servicePort: ServicePort, context: RelayContext): Promise<OpenPort> {
+  const target: PortTarget = { listener, servicePort }
   const server = createServer()
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen({ host: first.address, port: first.port, backlog: BACKLOG, exclusive: true }, () => {
+    server.listen({ host: listener.address, port: listener.port, backlog: BACKLOG, exclusive: true }, () => {
       server.off('error', reject)
       server.on('error', () => {})
       accept(server, (handle) => {
-        if (context.connections.isFull) handle.reset()
-        else new TcpRelay(handle, listener, servicePort(listener), context)
+        if (context.connections.admit()) new TcpRelay(handle, target, context)
+        else handle.reset()
       })
       resolve({
-        update(next) {
-          listener = next
+        update(next, nextServicePort) {
+          target.listener = next
+          target.servicePort = nextServicePort
         },
         async close() {
+          // Connections that are still open find nowhere else to go.
+          target.listener = { ...target.listener, endpoints: [], endpointsByNode: undefined }
           server.close()
         },
       })

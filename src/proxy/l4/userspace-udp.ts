@@ -1,100 +1,100 @@
-import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
-import { type Clock, type Millis, sleep } from '../../base/clock.ts'
-import type { Endpoint, Listener } from '../table/routing-table.ts'
+import { createSocket, type RemoteInfo } from 'node:dgram'
+import { type Clock, sleep } from '../../base/clock.ts'
+import { type Endpoint, type Listener, reachable } from '../table/routing-table.ts'
 import { endpointsForClient } from './admit-client.ts'
+import type { DescriptorBudget } from './descriptor-budget.ts'
 import type { OpenPort } from './open-port.ts'
 import { ACTIVE, BYTES_IN, BYTES_OUT, FAILED, OPENED, REFUSED, type ServicePort } from './service-port.ts'
+import { asIs, QUEUED_BYTES_MAX, UdpSession } from './udp-session.ts'
 
 export interface UdpContext {
   readonly clock: Clock
+  readonly descriptors: DescriptorBudget
   nodeOf(client: string): string | undefined
+  isOwnPort(endpoint: Endpoint): boolean
 }
 
-/** Each takes a file descriptor; beyond this the session that has been silent longest ends. */
+/** Of one port; beyond this the session that has been silent longest ends. */
 const SESSIONS_MAX = 1_024
 const IDLE_MS = 60_000
 const LOOK_MS = 5_000
-/** Datagrams that wait while a session is being set up, which takes a turn of the event loop. */
-const WAITING_MAX = 64
-
-interface Session {
-  readonly endpoint: Endpoint
-  readonly socket: Socket
-  readonly servicePort: ServicePort
-  waiting: Buffer[] | undefined
-  movedAt: Millis
-}
+/** How many endpoints a client's first datagrams are tried on. */
+const ATTEMPTS_MAX = 4
 
 /**
  * Passes datagrams on: each client address and port has a session with one endpoint and a socket of its own, which
  * answers come back through. Sessions end when idle, and at once when their endpoint may no longer be chosen, so that
- * the client's next datagram goes to another one.
+ * the client's next datagram goes to another one (kubernetes #19029).
  */
-export function openUdpPort(
-  first: Listener,
-  servicePortOf: (listener: Listener) => ServicePort,
-  context: UdpContext,
-): Promise<OpenPort> {
-  const { clock } = context
+export function openUdpPort(first: Listener, firstServicePort: ServicePort, context: UdpContext): Promise<OpenPort> {
+  const { clock, descriptors } = context
   let listener = first
-  const sessions = new Map<string, Session>()
+  let servicePort = firstServicePort
+  /** In order of last use. */
+  const sessions = new Map<string, UdpSession>()
   const stop = new AbortController()
-  const socket = createSocket({ type: 'udp4', recvBufferSize: 1 << 20 })
+  const socket = createSocket({ type: 'udp4', recvBufferSize: 1 << 20, lookup: asIs })
 
-  const end = (key: string, session: Session): void => {
+  const end = (key: string, session: UdpSession): void => {
     if (sessions.get(key) !== session) return
     sessions.delete(key)
-    session.servicePort.counts[ACTIVE]! -= 1
-    session.socket.close()
+    descriptors.giveBack(1)
+    servicePort.counts[ACTIVE]! -= 1
+    session.close()
   }
 
-  const begin = (key: string, client: RemoteInfo): Session | undefined => {
-    const servicePort = servicePortOf(listener)
+  const makeRoom = (): boolean => {
+    if (sessions.size < SESSIONS_MAX && descriptors.take(1)) return true
+    const [oldest] = sessions
+    if (oldest === undefined) return false
+    end(...oldest)
+    return descriptors.take(1)
+  }
+
+  const begin = (
+    key: string,
+    client: RemoteInfo,
+    failed: readonly Endpoint[],
+    kept: readonly Uint8Array[],
+  ): UdpSession | undefined => {
     const from = endpointsForClient(listener, client.address, context.nodeOf)
-    const endpoint = servicePort.choose(listener, from, client.address, [])
-    if (endpoint === undefined) {
+    const endpoint =
+      failed.length < ATTEMPTS_MAX ? servicePort.choose(listener, from, client.address, failed) : undefined
+    if (endpoint === undefined || context.isOwnPort(endpoint) || !makeRoom()) {
       servicePort.counts[REFUSED]! += 1
       return undefined
     }
-    if (sessions.size >= SESSIONS_MAX) end(...sessions.entries().next().value!)
-    const session: Session = {
+    const session: UdpSession = new UdpSession({
       endpoint,
-      socket: createSocket('udp4'),
-      servicePort,
-      waiting: [],
-      movedAt: clock.monotonic(),
-    }
+      source: listener.keepSource ? client.address : undefined,
+      now: clock.monotonic(),
+      kept,
+      onMessage(message) {
+        session.movedAt = clock.monotonic()
+        servicePort.counts[BYTES_OUT]! += message.length
+        if (socket.getSendQueueSize() < QUEUED_BYTES_MAX) socket.send(message, client.port, client.address)
+      },
+      onFailure(unanswered) {
+        servicePort.counts[FAILED]! += 1
+        end(key, session)
+        if (unanswered.length > 0) begin(key, client, [...failed, endpoint], unanswered)
+      },
+    })
     sessions.set(key, session)
     servicePort.counts[OPENED]! += 1
     servicePort.counts[ACTIVE]! += 1
-    session.socket.on('message', (message) => {
-      session.movedAt = clock.monotonic()
-      servicePort.counts[BYTES_OUT]! += message.length
-      socket.send(message, client.port, client.address)
-    })
-    session.socket.on('error', () => {
-      // Nobody listens at the endpoint, as the kernel has just been told.
-      servicePort.counts[FAILED]! += 1
-      end(key, session)
-    })
-    session.socket.connect(endpoint.port, endpoint.address, () => {
-      for (const message of session.waiting ?? []) session.socket.send(message)
-      session.waiting = undefined
-    })
     return session
   }
 
   socket.on('message', (message, client) => {
     const key = `${client.address}:${client.port}`
-    const session = sessions.get(key) ?? begin(key, client)
+    const session = sessions.get(key) ?? begin(key, client, [], [])
     if (session === undefined) return
     session.movedAt = clock.monotonic()
-    session.servicePort.counts[BYTES_IN]! += message.length
-    // The map stays in order of last use, so that its first entry is the one to end when there are too many.
+    servicePort.counts[BYTES_IN]! += message.length
     sessions.delete(key)
     sessions.set(key, session)
-    if (session.waiting === undefined) session.socket.send(message)
-    else if (session.waiting.length < WAITING_MAX) session.waiting.push(message)
+    session.send(message)
   })
 
   const endIdle = async (): Promise<void> => {
@@ -115,9 +115,13 @@ export function openUdpPort(
       socket.on('error', () => {})
       void endIdle()
       resolve({
-        update(next) {
+        update(next, nextServicePort) {
+          const isOther = nextServicePort !== servicePort
+          const chosen = new Set([...reachable(next)].map(({ address, port }) => `${address}:${port}`))
+          for (const [key, session] of sessions)
+            if (isOther || !chosen.has(`${session.endpoint.address}:${session.endpoint.port}`)) end(key, session)
           listener = next
-          for (const [key, session] of sessions) if (!isStill(next, session)) end(key, session)
+          servicePort = nextServicePort
         },
         async close() {
           stop.abort()
@@ -127,13 +131,4 @@ export function openUdpPort(
       })
     })
   })
-}
-
-function isStill(listener: Listener, { endpoint, servicePort }: Session): boolean {
-  const { endpoints, endpointsByNode } = listener
-  const all = endpointsByNode === undefined ? endpoints : [...endpoints, ...[...endpointsByNode.values()].flat()]
-  return (
-    listener.servicePort === servicePort.name &&
-    all.some(({ address, port }) => address === endpoint.address && port === endpoint.port)
-  )
 }

@@ -12,12 +12,17 @@ export interface AdminServerOptions {
   status(): unknown
 }
 
-/** `/metrics`, `/status` and `/healthz` over plain HTTP. Numbers and names of Services only. Resolves once it listens. */
-export function startAdminServer(
-  options: AdminServerOptions,
-): Promise<{ readonly port: number; close(): Promise<void> }> {
+export interface AdminServer {
+  readonly port: number
+  close(): Promise<void>
+}
+
+/** `/metrics`, `/status`, `/proxyMode`, `/healthz` and `/livez` over plain HTTP. Numbers and names of Services only. Resolves once it listens. */
+export function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
   const answer = async (path: string): Promise<{ code: number; type: string; text: string }> => {
-    if (path === '/healthz') return { code: 200, type: 'text/plain', text: 'ok' }
+    if (path === '/healthz' || path === '/livez') return { code: 200, type: 'text/plain', text: 'ok' }
+    // As kube-proxy names it.
+    if (path === '/proxyMode') return { code: 200, type: 'text/plain', text: 'userspace' }
     if (path === '/status') return { code: 200, type: 'application/json', text: JSON.stringify(options.status()) }
     if (path !== '/metrics') return { code: 404, type: 'text/plain', text: 'not found' }
     const { text, contentType } = await options.metrics()

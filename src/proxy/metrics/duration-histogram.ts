@@ -1,14 +1,18 @@
-/** Seconds. */
-const BOUNDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] as const
-
 /** Durations in fixed buckets, in the shape that the exposition format wants. */
 export class DurationHistogram {
-  readonly #counts = new Float64Array(BOUNDS.length + 1)
+  /** Upper bounds in seconds, in order. */
+  readonly #bounds: readonly number[]
+  readonly #counts: Float64Array
   #sum = 0
 
+  constructor(bounds: readonly number[]) {
+    this.#bounds = bounds
+    this.#counts = new Float64Array(bounds.length + 1)
+  }
+
   observe(seconds: number): void {
-    const at = BOUNDS.findIndex((bound) => seconds <= bound)
-    this.#counts[at < 0 ? BOUNDS.length : at]! += 1
+    const at = this.#bounds.findIndex((bound) => seconds <= bound)
+    this.#counts[at < 0 ? this.#bounds.length : at]! += 1
     this.#sum += seconds
   }
 
@@ -18,11 +22,8 @@ export class DurationHistogram {
     let total = 0
     const buckets = [...this.#counts].map((count, i) => {
       total += count
-      return {
-        metricName: `${name}_bucket`,
-        value: total,
-        labels: { le: i < BOUNDS.length ? String(BOUNDS[i]) : '+Inf' },
-      }
+      const le = i < this.#bounds.length ? String(this.#bounds[i]) : '+Inf'
+      return { metricName: `${name}_bucket`, value: total, labels: { le } }
     })
     return [
       ...buckets,

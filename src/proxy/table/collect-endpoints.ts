@@ -1,5 +1,5 @@
 import type { EndpointSlice } from '../../api/types/discovery-v1.gen.ts'
-import { compareEndpoints, type Endpoint } from './routing-table.ts'
+import { type AddressRole, compareEndpoints, type Endpoint } from './routing-table.ts'
 
 /** An endpoint of one Service port with what decides whether it is chosen. */
 export interface Candidate {
@@ -47,15 +47,22 @@ function better(known: Candidate | undefined, next: Candidate): Candidate {
   return score(next) > score(known) ? next : known
 }
 
-/** Addresses of pods that are ending, whatever their ports; an address is also listed when other slices disagree. */
-export function terminatingAddresses(slices: readonly EndpointSlice[]): readonly string[] {
-  const addresses = new Set<string>()
+/**
+ * All addresses that slices hold, whatever their ports, each once and in order, with what the Service makes of them. An
+ * address is terminating when any slice says so.
+ */
+export function addressRoles(slices: readonly EndpointSlice[], chosen: ReadonlySet<string>): readonly AddressRole[] {
+  const found = new Map<string, boolean>()
   for (const slice of slices) {
     if (slice.addressType !== 'IPv4') continue
-    for (const { addresses: own, conditions } of slice.endpoints ?? [])
-      if (conditions?.terminating === true && own[0] !== undefined) addresses.add(own[0])
+    for (const { addresses, conditions } of slice.endpoints ?? []) {
+      const address = addresses[0]
+      if (address !== undefined) found.set(address, found.get(address) === true || conditions?.terminating === true)
+    }
   }
-  return [...addresses].sort()
+  return [...found]
+    .map(([address, isTerminating]) => ({ address, isChosen: chosen.has(address), isTerminating }))
+    .sort((a, b) => (a.address < b.address ? -1 : 1))
 }
 
 /** Those that get connections: the ready ones; if there are none, those that end but still serve (KEP-1669). */

@@ -1,3 +1,6 @@
+import type { Ipv4Range } from '../../base/ipv4.ts'
+import { PersistentMap } from './persistent-map.ts'
+
 /** One place a connection can be sent to. */
 export interface Endpoint {
   readonly address: string
@@ -25,8 +28,8 @@ export interface Listener {
   readonly endpoints: readonly Endpoint[]
   /** With `internalTrafficPolicy: Local`: where clients of a known node go; clients of unknown ones go to `endpoints`. */
   readonly endpointsByNode: ReadonlyMap<string, readonly Endpoint[]> | undefined
-  /** CIDRs that clients must come from; undefined: from anywhere. */
-  readonly sourceRanges: readonly string[] | undefined
+  /** Where clients must come from; undefined: from anywhere. */
+  readonly sourceRanges: readonly Ipv4Range[] | undefined
   /** How long a client stays with its endpoint after its last connection; undefined: not at all. */
   readonly affinityMs: number | undefined
   /** Endpoints see the client's own address as the source (`externalTrafficPolicy: Local`). */
@@ -41,25 +44,67 @@ export interface Refusal {
   readonly message: string
 }
 
+/** What one Service makes of an address that its EndpointSlices hold. */
+export interface AddressRole {
+  readonly address: string
+  /** Some listener of the Service may send connections to it. */
+  readonly isChosen: boolean
+  /** Its pod is ending; it may still be chosen for want of others. */
+  readonly isTerminating: boolean
+}
+
 /** All that follows from one Service and its EndpointSlices. */
 export interface ServiceRoutes {
   readonly listeners: readonly Listener[]
-  /** Addresses of endpoints whose pods are ending, in order; some may still be chosen for want of others. */
-  readonly terminating: readonly string[]
+  /** Each address once, in order. */
+  readonly addresses: readonly AddressRole[]
   readonly refusals: readonly Refusal[]
+  /** With `healthCheckNodePort`: where load balancers ask which nodes have endpoints of their own. */
+  readonly healthCheck: HealthCheck | undefined
 }
 
-/** Where every connection goes. Never changed: a change of a Service makes a new table that shares the rest. */
+/** Answers on every node's address whether that node has endpoints of the Service (`externalTrafficPolicy: Local`). */
+export interface HealthCheck {
+  /** `namespace/name` of the Service. */
+  readonly service: string
+  readonly port: number
+  /** How many ready endpoints each node has, by its name. */
+  readonly endpointsByNode: ReadonlyMap<string, number>
+}
+
+/** How many Services hold an address, as what. */
+export interface AddressUse {
+  readonly held: number
+  readonly chosen: number
+  readonly terminating: number
+}
+
+/**
+ * Where every connection goes. Never changed: a change of a Service makes a new table that shares the rest, so making
+ * it and telling it from the last one cost what has changed.
+ */
 export interface RoutingTable {
   /** By `namespace/name`. */
-  readonly services: ReadonlyMap<string, ServiceRoutes>
+  readonly services: PersistentMap<ServiceRoutes>
   /** By listener key. */
-  readonly listeners: ReadonlyMap<string, Listener>
+  readonly listeners: PersistentMap<Listener>
   /** All claims to keys that more than one Service wants. */
-  readonly contested: ReadonlyMap<string, readonly Listener[]>
+  readonly contested: PersistentMap<readonly Listener[]>
+  readonly addresses: PersistentMap<AddressUse>
+  /**
+   * Addresses of ending pods that get no new connection any more. One that still serves because its Service has nothing
+   * better (KEP-1669) is not among them: it has not been let go of.
+   */
+  readonly draining: PersistentMap<AddressUse>
 }
 
-export const EMPTY_TABLE: RoutingTable = { services: new Map(), listeners: new Map(), contested: new Map() }
+export const EMPTY_TABLE: RoutingTable = {
+  services: PersistentMap.empty(),
+  listeners: PersistentMap.empty(),
+  contested: PersistentMap.empty(),
+  addresses: PersistentMap.empty(),
+  draining: PersistentMap.empty(),
+}
 
 export function listenerKey(protocol: string, address: string, port: number): string {
   return `${protocol} ${address}:${port}`
@@ -72,4 +117,10 @@ export function sameEndpoint(a: Endpoint, b: Endpoint): boolean {
 export function compareEndpoints(a: Endpoint, b: Endpoint): number {
   if (a.address !== b.address) return a.address < b.address ? -1 : 1
   return a.port - b.port
+}
+
+/** All endpoints that clients of a listener may be sent to, wherever they come from; some more than once. */
+export function* reachable({ endpoints, endpointsByNode }: Listener): Generator<Endpoint> {
+  yield* endpoints
+  for (const local of endpointsByNode?.values() ?? []) yield* local
 }

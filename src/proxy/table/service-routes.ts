@@ -1,14 +1,16 @@
 import { objectKey } from '../../api/object.ts'
 import type { Service, ServicePort } from '../../api/types/core-v1.gen.ts'
 import type { EndpointSlice } from '../../api/types/discovery-v1.gen.ts'
-import { inRange, parseCidr } from '../../base/ipv4.ts'
-import { type Candidate, chooseEndpoints, collectEndpoints, terminatingAddresses } from './collect-endpoints.ts'
+import { type Ipv4Range, inRange, parseCidr } from '../../base/ipv4.ts'
+import { addressRoles, type Candidate, chooseEndpoints, collectEndpoints } from './collect-endpoints.ts'
 import {
   type Endpoint,
+  type HealthCheck,
   type Listener,
   type ListenerKind,
   listenerKey,
   type Refusal,
+  reachable,
   type ServiceRoutes,
 } from './routing-table.ts'
 import { mayDial, type TableContext } from './table-context.ts'
@@ -24,16 +26,43 @@ export function serviceRoutes(
   slices: readonly EndpointSlice[],
   context: TableContext,
 ): ServiceRoutes {
-  const terminating = terminatingAddresses(slices)
   const spec = service?.spec
   if (service === undefined || spec === undefined || spec.type === 'ExternalName')
-    return { listeners: [], terminating, refusals: [] }
-  const refusals: Refusal[] = (spec.externalIPs ?? []).map((ip) => ({
-    reason: 'ExternalIPRefused',
-    message: `externalIPs are refused, so ${ip} is not served: any address could be taken over with them. Use a Service of type LoadBalancer`,
-  }))
-  const listeners = (spec.ports ?? []).flatMap((port) => portListeners(service, port, slices, context, refusals))
-  return { listeners, terminating, refusals }
+    return { listeners: [], addresses: addressRoles(slices, new Set()), refusals: [], healthCheck: undefined }
+  const refusals = new Map<string, Refusal>()
+  const refuse = (reason: Refusal['reason'], message: string): void => {
+    refusals.set(message, { reason, message })
+  }
+  for (const ip of spec.externalIPs ?? [])
+    refuse(
+      'ExternalIPRefused',
+      `externalIPs are refused, so ${ip} is not served: any address could be taken over with them. Use a Service of type LoadBalancer`,
+    )
+  const listeners = (spec.ports ?? []).flatMap((port) => portListeners(service, port, slices, context, refuse))
+  const chosen = new Set(listeners.flatMap((listener) => [...reachable(listener)].map(({ address }) => address)))
+  return {
+    listeners,
+    addresses: addressRoles(slices, chosen),
+    refusals: [...refusals.values()].sort((a, b) => (a.message < b.message ? -1 : 1)),
+    healthCheck: healthCheckOf(service, slices, context),
+  }
+}
+
+type Refuse = (reason: Refusal['reason'], message: string) => void
+
+function healthCheckOf(
+  service: Service,
+  slices: readonly EndpointSlice[],
+  context: TableContext,
+): HealthCheck | undefined {
+  const { type, externalTrafficPolicy, healthCheckNodePort: port } = service.spec!
+  if (type !== 'LoadBalancer' || externalTrafficPolicy !== 'Local' || !port) return undefined
+  const ready = new Map<string, Set<string>>(context.nodes.map(({ name }) => [name, new Set()]))
+  for (const { endpoints = [] } of slices)
+    for (const { addresses, conditions, nodeName } of endpoints)
+      if (conditions?.ready !== false && addresses[0] !== undefined) ready.get(nodeName ?? '')?.add(addresses[0])
+  const endpointsByNode = new Map([...ready].map(([node, addresses]) => [node, addresses.size]))
+  return { service: objectKey(service), port, endpointsByNode }
 }
 
 function portListeners(
@@ -41,20 +70,17 @@ function portListeners(
   port: ServicePort,
   slices: readonly EndpointSlice[],
   context: TableContext,
-  refusals: Refusal[],
+  refuse: Refuse,
 ): readonly Listener[] {
   const spec = service.spec!
   const key = objectKey(service)
   const name = port.name ?? ''
   const protocol = port.protocol ?? 'TCP'
   if (protocol !== 'TCP' && protocol !== 'UDP') {
-    refusals.push({
-      reason: 'ProtocolNotSupported',
-      message: `port ${port.port}/${protocol} is not served: TCP and UDP are`,
-    })
+    refuse('ProtocolNotSupported', `port ${port.port}/${protocol} is not served: TCP and UDP are`)
     return []
   }
-  const candidates = dialable(collectEndpoints(slices, name, protocol), key, context, refusals)
+  const candidates = dialable(collectEndpoints(slices, name, protocol), key, context, refuse)
   const everywhere = chooseEndpoints(candidates)
   const onNode = (node: string): readonly Endpoint[] =>
     chooseEndpoints(candidates.filter(({ endpoint }) => endpoint.nodeName === node))
@@ -86,11 +112,7 @@ function portListeners(
     const endpointsByNode = local ? new Map(context.nodes.map((node) => [node.name, onNode(node.name)])) : undefined
     if (inRange(context.serviceRange, clusterIP))
       result.push(listener('ClusterIP', clusterIP, port.port, { endpointsByNode }))
-    else
-      refusals.push({
-        reason: 'AddressRefused',
-        message: `ClusterIP ${clusterIP} is not in the cluster's service range`,
-      })
+    else refuse('AddressRefused', `ClusterIP ${clusterIP} is not in the cluster's service range`)
   }
   const external = spec.type === 'NodePort' || spec.type === 'LoadBalancer'
   if (!external) return result
@@ -106,10 +128,7 @@ function portListeners(
     // KEP-1860: with `Proxy` something else owns the address and sends on to node ports.
     if (ip === undefined || ipMode === 'Proxy') continue
     if (!inRange(context.loadBalancerRange, ip)) {
-      refusals.push({
-        reason: 'AddressRefused',
-        message: `load balancer address ${ip} is not in the cluster's pool, so it is not served`,
-      })
+      refuse('AddressRefused', `load balancer address ${ip} is not in the cluster's pool, so it is not served`)
       continue
     }
     result.push(
@@ -126,29 +145,23 @@ function dialable(
   candidates: readonly Candidate[],
   service: string,
   context: TableContext,
-  refusals: Refusal[],
+  refuse: Refuse,
 ): readonly Candidate[] {
   return candidates.filter(({ endpoint: { address, port } }) => {
     if (mayDial(context, service, address, port)) return true
-    refusals.push({
-      reason: 'EndpointRefused',
-      message: `endpoint ${address}:${port} is not used: it is no pod or node of this cluster`,
-    })
+    refuse('EndpointRefused', `endpoint ${address}:${port} is not used: it is no pod or node of this cluster`)
     return false
   })
 }
 
 /** The IPv4 ranges asked for; those of other families admit nobody here. */
-function sourceRanges(ranges: readonly string[] | undefined): readonly string[] | undefined {
+function sourceRanges(ranges: readonly string[] | undefined): readonly Ipv4Range[] | undefined {
   if (ranges === undefined || ranges.length === 0) return undefined
-  return ranges.map((range) => range.trim()).filter(isIpv4Cidr)
-}
-
-function isIpv4Cidr(text: string): boolean {
-  try {
-    parseCidr(text)
-    return true
-  } catch {
-    return false
-  }
+  return ranges.flatMap((range) => {
+    try {
+      return [parseCidr(range.trim())]
+    } catch {
+      return []
+    }
+  })
 }

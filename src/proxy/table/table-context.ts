@@ -1,5 +1,5 @@
 import type { AddressLayout } from '../../base/address-layout.ts'
-import { type Ipv4Range, inRange, parseCidr } from '../../base/ipv4.ts'
+import { type Ipv4Range, parseCidr, parseIpv4 } from '../../base/ipv4.ts'
 
 /** What a routing table depends on beside Services and EndpointSlices; fixed for the life of the cluster. */
 export interface TableContext {
@@ -29,16 +29,14 @@ export function tableContext(layout: AddressLayout, apiServer: TableContext['api
  */
 export function mayDial(context: TableContext, service: string, address: string, port: number): boolean {
   if (service === 'default/kubernetes' && address === context.apiServer.address) return port === context.apiServer.port
-  return (
-    context.podRanges.some(({ range }) => inRange(range, address)) ||
-    context.nodes.some((node) => node.address === address)
-  )
+  return nodeOfClient(context, address) !== undefined
 }
 
 /** The node a client belongs to, by its address; undefined for the host's own processes, which belong to none. */
 export function nodeOfClient(context: TableContext, address: string): string | undefined {
-  return (
-    context.podRanges.find(({ range }) => inRange(range, address))?.node ??
-    context.nodes.find((node) => node.address === address)?.name
-  )
+  const number = parseIpv4(address)
+  if (number === undefined) return undefined
+  const { podRanges, nodes } = context
+  const range = podRanges.find(({ range: { first, size } }) => number >= first && number < first + size)
+  return range?.node ?? nodes.find((node) => node.address === address)?.name
 }
