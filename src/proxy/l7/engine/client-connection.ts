@@ -287,6 +287,7 @@ export class ClientConnection implements ResponseReceiver {
 
   failed(error: ProxyError, _detail: string, wasReused: boolean, b: Uint8Array, start: number, end: number): void {
     const nowMs = this.#context.clock.monotonic()
+    const endpoint = this.#endpoint!
     this.#connection = undefined
     this.#endTry(outcomeOf(error), nowMs)
     if (this.#hasHeadGone) {
@@ -299,7 +300,7 @@ export class ClientConnection implements ResponseReceiver {
     }
     this.#context.arena.used = 0
     this.#state = WAITING
-    if (error.retry !== 'never' && end > start && this.#retry(error, wasReused, b, start, end, nowMs)) return
+    if (error.retry !== 'never' && end > start && this.#retry(error, endpoint, wasReused, b, start, end, nowMs)) return
     this.#answer(error.status, error.code, false)
     this.#goOn()
   }
@@ -336,6 +337,7 @@ export class ClientConnection implements ResponseReceiver {
       else if (event === BODY_READ) this.#sendBody(reader.from, reader.to)
       else if (event === MESSAGE_END) {
         this.isRequestDone = true
+        this.#isRequestPaused = false
         this.deadlineMs = NEVER
       } else {
         const connection = this.#connection
@@ -471,6 +473,7 @@ export class ClientConnection implements ResponseReceiver {
 
   #retry(
     error: ProxyError,
+    endpoint: UpstreamEndpoint,
     connectionReused: boolean,
     b: Uint8Array,
     start: number,
@@ -499,7 +502,7 @@ export class ClientConnection implements ResponseReceiver {
     upstream.metrics.retries += 1
     this.#tried ??= []
     // A connection that had grown old says nothing against its endpoint.
-    if (error.retry !== 'ifReused') this.#tried.push(this.#endpoint!.balanced)
+    if (error.retry !== 'ifReused') this.#tried.push(endpoint.balanced)
     if (decision.afterMs === 0) this.#sendAgain(b, start, end, nowMs)
     else {
       const request = b.slice(start, end)
