@@ -3,7 +3,7 @@ import type { NodeInfo } from './cluster/node-info.ts'
 import type { PodInfo } from './cluster/pod-info.ts'
 import { withGuests } from './cluster/what-if.ts'
 import { FILTERS } from './filters/all-filters.ts'
-import type { NodeCheck, Refusal } from './filters/filter.ts'
+import type { Filter, NodeCheck, Refusal } from './filters/filter.ts'
 
 /** A node that cannot take the pod, and the name of the filter that said so. */
 export interface RefusedNode {
@@ -12,19 +12,22 @@ export interface RefusedNode {
   readonly refusal: Refusal
 }
 
-/** A filter made ready for a pod; void as soon as pods come or go, unless it does not look around. */
+/** A filter made ready for a pod; void once a pod has moved that the filter minds. */
 export interface ReadyFilter {
   readonly name: string
-  readonly looksAround: boolean
   readonly check: NodeCheck
 }
 
-/** The filters that have anything to say about a pod, in the order in which they are asked. */
-export function readyFilters(pod: PodInfo, state: ClusterState): readonly ReadyFilter[] {
+/** Those of some filters that have anything to say about a pod, in the order in which they are asked. */
+export function readyFilters(
+  pod: PodInfo,
+  state: ClusterState,
+  filters: readonly Filter[] = FILTERS,
+): readonly ReadyFilter[] {
   const ready: ReadyFilter[] = []
-  for (const { name, looksAround, prepare } of FILTERS) {
+  for (const { name, prepare } of filters) {
     const check = prepare(pod, state)
-    if (check !== undefined) ready.push({ name, looksAround, check })
+    if (check !== undefined) ready.push({ name, check })
   }
   return ready
 }

@@ -10,15 +10,16 @@ import { ClusterState } from './cluster/cluster-state.ts'
 import type { PodInfo } from './cluster/pod-info.ts'
 import type { ClusterEvent } from './cluster-event.ts'
 import { decide, type Refused } from './decide.ts'
-import { createClusterFollower } from './follow-cluster.ts'
+import { createClusterFollower, withdrawPromise } from './follow-cluster.ts'
 import { createPodWriter, type Explanation } from './pod-writer.ts'
 import { planPreemption } from './preemption/plan-preemption.ts'
 import { createPreemptor } from './preemption/preemptor.ts'
 import { SchedulingQueue } from './queue/scheduling-queue.ts'
 import type { QueuedPod } from './queue/waiting-pods.ts'
+import { RefusalMemo } from './refusal-memo.ts'
 import { serviceBuckets, siblingsOf } from './siblings.ts'
 import { unschedulableMessage } from './unschedulable-message.ts'
-import { NO_NODES, wakePods } from './wake-pods.ts'
+import { filtersOf, wakePods } from './wake-pods.ts'
 
 /** Writes to the API that may be on their way at once. */
 const WRITES_MAX = 200
@@ -59,7 +60,8 @@ export function startScheduler(options: SchedulerOptions): { close(): Promise<vo
     setImmediate(run)
   }
   const queue = new SchedulingQueue(clock, arm)
-  const emit = (event: ClusterEvent): void => wakePods(event, queue, state)
+  const memo = new RefusalMemo()
+  const emit = (event: ClusterEvent): void => wakePods(event, queue, memo, state)
   const current = ({ namespace, uid, pod }: PodInfo): Pod | undefined => {
     const known = pods.get(namespace, pod.metadata?.name ?? '')
     return known?.metadata?.uid === uid ? known : undefined
@@ -83,25 +85,42 @@ export function startScheduler(options: SchedulerOptions): { close(): Promise<vo
     if (known !== undefined) await writer.explain(known, explanation)
   }
 
-  /** Lets the pod wait, and tries to make room for it by taking away pods of lower priority. */
-  const refuse = (queued: QueuedPod, decision: Refused): void => {
-    const { pod } = queued
-    const { refused, nodeCount } = decision
-    const refusedBy = new Set(refused.map(({ filter }) => filter))
-    if (nodeCount === 0) refusedBy.add(NO_NODES)
-    else if (refused.length < nodeCount) refusedBy.add('NodeAffinity')
-    queue.wait(queued, [...refusedBy])
-    const plan = nodeCount === 0 ? undefined : planPreemption(pod, decision, state, budgets.list(), random)
-    if (plan?.kind === 'candidate') track(preemptor.carryOut(pod, plan), 'preemption', queued)
-    else if (plan?.keepsPromise !== true) state.nominations.delete(pod.key)
-    const why = plan?.kind === 'none' ? plan.message : undefined
-    const promise = plan?.kind === 'candidate' ? plan.node.name : plan?.keepsPromise === true ? undefined : ''
-    const message = unschedulableMessage(decision, why)
+  const wait = (
+    queued: QueuedPod,
+    refusedBy: readonly string[],
+    message: string,
+    promise: string | undefined,
+  ): void => {
+    queue.wait(queued, refusedBy)
     track(explain(queued, { reason: 'Unschedulable', message, promise }), 'telling why a pod waits', queued)
   }
 
+  /** Lets the pod wait, and tries to make room for it by taking away pods of lower priority. */
+  const refuse = (queued: QueuedPod, decision: Refused): void => {
+    const { pod, key } = queued
+    const refusedBy = filtersOf(decision)
+    const wasPromised = state.nominations.nodeOf(key) !== undefined
+    const plan = planPreemption(pod, decision, state, budgets.list(), random)
+    if (plan.kind === 'candidate') {
+      wait(queued, refusedBy, unschedulableMessage(decision, undefined), plan.node.name)
+      memo.clear()
+      track(preemptor.carryOut(pod, plan), 'preemption', queued)
+      return
+    }
+    const message = unschedulableMessage(decision, plan.message)
+    if (wasPromised && !plan.keepsPromise) withdrawPromise(pod, state, emit)
+    if (!wasPromised) memo.set({ pod, refusedBy, message })
+    wait(queued, refusedBy, message, plan.keepsPromise ? undefined : '')
+  }
+
   const scheduleOne = (queued: QueuedPod): void => {
-    const decision = decide(queued.pod, state, { start, random })
+    const { pod, key } = queued
+    const known = state.nominations.nodeOf(key) === undefined ? memo.get(pod) : undefined
+    if (known !== undefined) {
+      wait(queued, known.refusedBy, known.message, '')
+      return
+    }
+    const decision = decide(pod, state, { start, random })
     start = decision.nextStart
     if (decision.kind === 'place') track(bind(queued, decision.node), 'binding', queued)
     else refuse(queued, decision)

@@ -6,7 +6,7 @@ import { interleaveZones, zoneOf } from './interleave-zones.ts'
 import { NodeInfo } from './node-info.ts'
 import { NodeRows } from './node-rows.ts'
 import { Nominations } from './nominations.ts'
-import type { PodInfo } from './pod-info.ts'
+import { type PodInfo, startedAtMs } from './pod-info.ts'
 import type { PodSelector } from './pod-selector.ts'
 import { type Place, PodTallies } from './pod-tallies.ts'
 import type { PodTally } from './pod-tally.ts'
@@ -88,7 +88,7 @@ export class ClusterState {
     const key = objectKey(pod)
     const known = this.#places.get(key)
     if (known === undefined) return
-    const place = { node: known.node, pod: { ...known.pod, pod } }
+    const place = { node: known.node, pod: { ...known.pod, pod, startedAtMs: startedAtMs(pod) } }
     this.#places.set(key, place)
     const others = this.#placesByNamespace.get(known.pod.namespace)
     others?.delete(known)

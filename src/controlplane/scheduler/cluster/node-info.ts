@@ -32,6 +32,8 @@ export class NodeInfo {
   others: ReadonlyMap<string, number> = new Map()
   readonly requestedOthers = new Map<string, number>()
   readonly pods = new Map<string, PodInfo>()
+  /** By priority: how many pods have it. */
+  readonly #priorities = new Map<number, number>()
   /** By `protocol/port`: how many pods hold it on each address. */
   readonly #hostPorts = new Map<string, Map<string, number>>()
 
@@ -76,6 +78,13 @@ export class NodeInfo {
     return this.#get(MEMORY_COUNTED)
   }
 
+  /** That of its least important pod; infinite without any. */
+  get lowestPriority(): number {
+    let lowest = Number.POSITIVE_INFINITY
+    for (const priority of this.#priorities.keys()) if (priority < lowest) lowest = priority
+    return lowest
+  }
+
   setNode(node: Node | undefined): void {
     this.node = node
     this.labels = node?.metadata?.labels ?? NO_LABELS
@@ -93,14 +102,18 @@ export class NodeInfo {
 
   addPod(pod: PodInfo): void {
     this.pods.set(pod.key, pod)
-    this.#count(pod, 1)
+    this.#priorities.set(pod.priority, (this.#priorities.get(pod.priority) ?? 0) + 1)
+    this.count(pod, 1)
   }
 
   removePod(key: string): PodInfo | undefined {
     const pod = this.pods.get(key)
     if (pod === undefined) return undefined
     this.pods.delete(key)
-    this.#count(pod, -1)
+    const others = this.#priorities.get(pod.priority)! - 1
+    if (others > 0) this.#priorities.set(pod.priority, others)
+    else this.#priorities.delete(pod.priority)
+    this.count(pod, -1)
     return pod
   }
 
@@ -111,11 +124,8 @@ export class NodeInfo {
     return ip === ANY_ADDRESS || holders.has(ANY_ADDRESS) || holders.has(ip)
   }
 
-  #get(column: number): number {
-    return this.#rows.data[this.slot * ROW_LENGTH + column]!
-  }
-
-  #count(pod: PodInfo, sign: 1 | -1): void {
+  /** Counts a pod in or out, without its being on the node or not: what a trial does, to be undone in the same turn. */
+  count(pod: PodInfo, sign: 1 | -1): void {
     const { data } = this.#rows
     const row = this.slot * ROW_LENGTH
     data[row + PODS]! += sign
@@ -126,14 +136,20 @@ export class NodeInfo {
     for (const [resource, amount] of pod.others) {
       this.requestedOthers.set(resource, (this.requestedOthers.get(resource) ?? 0) + sign * amount)
     }
-    for (const { ip, protocol, port } of pod.hostPorts) {
-      const key = `${protocol}/${port}`
-      const holders = this.#hostPorts.get(key) ?? new Map<string, number>()
-      const count = (holders.get(ip) ?? 0) + sign
-      if (count > 0) holders.set(ip, count)
-      else holders.delete(ip)
-      if (holders.size > 0) this.#hostPorts.set(key, holders)
-      else this.#hostPorts.delete(key)
-    }
+    for (const port of pod.hostPorts) this.#countPort(port, sign)
+  }
+
+  #get(column: number): number {
+    return this.#rows.data[this.slot * ROW_LENGTH + column]!
+  }
+
+  #countPort({ ip, protocol, port }: HostPort, sign: 1 | -1): void {
+    const key = `${protocol}/${port}`
+    const holders = this.#hostPorts.get(key) ?? new Map<string, number>()
+    const count = (holders.get(ip) ?? 0) + sign
+    if (count > 0) holders.set(ip, count)
+    else holders.delete(ip)
+    if (holders.size > 0) this.#hostPorts.set(key, holders)
+    else this.#hostPorts.delete(key)
   }
 }

@@ -32,6 +32,8 @@ export interface PodInfo {
   readonly buckets: readonly string[]
   readonly priority: number
   readonly isTerminating: boolean
+  /** When it began to run, in milliseconds since the epoch; at the end of time while it has not. */
+  readonly startedAtMs: number
   readonly requests: PodRequests
   readonly others: readonly (readonly [resource: string, amount: number])[]
   readonly countedCpuMilli: number
@@ -70,6 +72,10 @@ function counted(pod: Pod): PodRequests {
   return podRequests({ ...pod, spec })
 }
 
+export function startedAtMs({ status }: Pod): number {
+  return status?.startTime === undefined ? Number.POSITIVE_INFINITY : Date.parse(status.startTime)
+}
+
 export function podInfoOf(pod: Pod): PodInfo {
   const { spec, metadata } = pod
   const { nodeAffinity, podAffinity, podAntiAffinity } = spec?.affinity ?? {}
@@ -92,6 +98,7 @@ export function podInfoOf(pod: Pod): PodInfo {
     buckets: bucketsOfPod(metadata?.namespace ?? '', metadata?.labels ?? {}),
     priority: spec?.priority ?? 0,
     isTerminating: metadata?.deletionTimestamp !== undefined,
+    startedAtMs: startedAtMs(pod),
     requests,
     others: Object.entries(requests.others).filter(([, amount]) => amount > 0),
     countedCpuMilli: countedRequests.cpuMilli,

@@ -28,10 +28,13 @@ export type Hints = {
 export interface Filter {
   /** kube-scheduler's name of its plugin. */
   readonly name: string
-  /** Whether pods on other nodes matter, too. */
-  readonly looksAround: boolean
   /** Reads what is needed once for a pod; undefined when the filter has nothing to say about it. */
   prepare(pod: PodInfo, state: ClusterState): NodeCheck | undefined
+  /**
+   * Whether what it says of a node can depend on where another pod is; left out where only the node itself matters.
+   * A prepared check is void once a pod has moved that it minds.
+   */
+  readonly minds?: (pod: PodInfo, other: PodInfo, state: ClusterState) => boolean
   readonly hints: Hints
 }
 

@@ -54,7 +54,6 @@ function isInTheWay(pod: PodInfo, other: PodInfo, state: ClusterState): boolean 
 /** Required pod affinity and anti-affinity, the pod's own and that of the pods which stand already. */
 export const interPodAffinity: Filter = {
   name: 'InterPodAffinity',
-  looksAround: true,
   prepare(pod, state) {
     const near = pod.requiredTerms.length === 0 ? undefined : affinityCheck(pod, state)
     const avoided = pod.requiredAntiTerms
@@ -73,6 +72,7 @@ export const interPodAffinity: Filter = {
       return undefined
     }
   },
+  minds: (pod, other, state) => isInTheWay(pod, other, state) || speaksOf(pod, other, state),
   hints: {
     podAdded: (event, pod, state) => speaksOf(pod, event.pod, state),
     // Without the pods it was to be near to, a pod may be the first of its kind.

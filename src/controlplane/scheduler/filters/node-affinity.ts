@@ -5,7 +5,6 @@ const REFUSED = refusal("node(s) didn't match Pod's node affinity/selector", fal
 /** `nodeSelector` and required node affinity. */
 export const nodeAffinity: Filter = {
   name: 'NodeAffinity',
-  looksAround: false,
   prepare({ nodeMatch }) {
     return nodeMatch === undefined ? undefined : (node) => (nodeMatch(node.name, node.labels) ? undefined : REFUSED)
   },

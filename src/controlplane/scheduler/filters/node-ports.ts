@@ -13,7 +13,6 @@ function collide(a: HostPort, b: HostPort): boolean {
 /** Ports of the host, of which each address has one of a kind. */
 export const nodePorts: Filter = {
   name: 'NodePorts',
-  looksAround: false,
   prepare({ hostPorts }) {
     if (hostPorts.length === 0) return undefined
     return (node) => (hostPorts.some((port) => node.isPortTaken(port)) ? REFUSED : undefined)

@@ -30,14 +30,31 @@ function fits({ requests, others }: PodInfo, node: NodeInfo): boolean {
   return true
 }
 
+function isResized({ requests }: PodInfo, previous: PodInfo): boolean {
+  return JSON.stringify(requests) !== JSON.stringify(previous.requests)
+}
+
+function fitsEmpty({ requests, others }: PodInfo, node: NodeInfo): boolean {
+  return (
+    node.podCountMax > 0 &&
+    requests.cpuMilli <= node.cpuMilli &&
+    requests.memoryBytes <= node.memoryBytes &&
+    others.every(([resource, amount]) => amount <= (node.others.get(resource) ?? 0))
+  )
+}
+
+/** Whether the pod fits, or might if pods of lower priority were taken away. */
+function mayFit(pod: PodInfo, node: NodeInfo): boolean {
+  return fits(pod, node) || (node.lowestPriority < pod.priority && fitsEmpty(pod, node))
+}
+
 /** CPU, memory, ephemeral storage, extended resources, and how many pods a node may hold. */
 export const nodeResourcesFit: Filter = {
   name: 'NodeResourcesFit',
-  looksAround: false,
   prepare: (pod) => (node) => (fits(pod, node) ? undefined : missing(pod, node)),
   hints: {
-    nodeChanged: ({ node }, pod) => fits(pod, node),
-    podRemoved: ({ node }, pod) => fits(pod, node),
-    podChanged: ({ node }, pod) => fits(pod, node),
+    nodeChanged: ({ node }, pod) => mayFit(pod, node),
+    podRemoved: ({ node }, pod) => mayFit(pod, node),
+    podChanged: ({ node, pod, previous }, waiting) => isResized(pod, previous) && mayFit(waiting, node),
   },
 }

@@ -7,7 +7,6 @@ const TAINT = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' } 
 /** Cordoned nodes take no pods but those that tolerate it. */
 export const nodeUnschedulable: Filter = {
   name: 'NodeUnschedulable',
-  looksAround: false,
   prepare({ tolerations }) {
     if (isTolerated(TAINT, tolerations)) return undefined
     return (node) => (node.unschedulable ? REFUSED : undefined)

@@ -37,7 +37,6 @@ function concerns({ namespace, requiredSpread }: PodInfo, other: PodInfo): boole
 /** Topology spread constraints with DoNotSchedule (KEP-895, KEP-3022, KEP-3094). */
 export const podTopologySpread: Filter = {
   name: 'PodTopologySpread',
-  looksAround: true,
   prepare(pod, state) {
     const { requiredSpread } = pod
     if (requiredSpread.length === 0) return undefined
@@ -51,6 +50,7 @@ export const podTopologySpread: Filter = {
       return undefined
     }
   },
+  minds: concerns,
   hints: {
     podAdded: (event, pod) => concerns(pod, event.pod),
     podRemoved: (event, pod) => concerns(pod, event.pod),

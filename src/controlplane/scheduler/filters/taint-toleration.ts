@@ -7,7 +7,6 @@ const REFUSED = refusal('node(s) had untolerated taint(s)', false)
 /** Taints NoSchedule and NoExecute keep pods away that do not tolerate them. */
 export const taintToleration: Filter = {
   name: 'TaintToleration',
-  looksAround: false,
   prepare({ tolerations }) {
     return (node) => (!node.hasTaints || toleratesAll(node.taints, tolerations) ? undefined : REFUSED)
   },

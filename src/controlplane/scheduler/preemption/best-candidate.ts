@@ -1,4 +1,3 @@
-import { startedAt } from './importance.ts'
 import type { Candidate } from './select-victims.ts'
 
 /** Makes priorities of any sign positive, so that fewer victims are always less. */
@@ -7,7 +6,7 @@ const PRIORITY_OFFSET = 2 ** 31
 /** When the longest-running of the most important victims began. */
 function earliestStart({ victims }: Candidate): number {
   const highest = victims[0]!.priority
-  return Math.min(...victims.filter(({ priority }) => priority === highest).map(startedAt))
+  return Math.min(...victims.filter(({ priority }) => priority === highest).map(({ startedAtMs }) => startedAtMs))
 }
 
 /** Each gives a number of which less is better; the next one decides among equals. */
