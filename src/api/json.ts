@@ -66,20 +66,20 @@ function countKeys(value: unknown): number {
 
 type Reviver = (this: unknown, key: string, value: unknown, context: { readonly source?: string }) => unknown
 
-/** Keeps integers that a double would change as they were written; `JSON.stringify` writes them back byte for byte. */
+/** Keeps integers that a double would change as they were written. */
 const keepIntegers: Reviver = (_, value, context) =>
   typeof value === 'number' &&
   !Number.isSafeInteger(value) &&
   context.source !== undefined &&
   /^-?\d+$/.test(context.source)
-    ? (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON(context.source)
+    ? new LongInteger(context.source)
     : value
 
 const decoder = new TextDecoder()
 
 /**
- * Parses JSON. `__proto__` and `constructor` are plain own properties; integers beyond 2^53 come out as raw JSON (see
- * `isRawInteger`) and survive a round trip byte for byte; nesting is bounded. Throws JsonError. Cost: `JSON.parse`, one
+ * Parses JSON. `__proto__` and `constructor` are plain own properties; integers beyond 2^53 come out as
+ * `LongInteger` and survive a round trip byte for byte; nesting is bounded. Throws JsonError. Cost: `JSON.parse`, one
  * scan of the text and one of the value; paths of duplicates are searched only when the two scans disagree.
  */
 export function parseJson(bytes: Uint8Array | string): ParsedJson {
@@ -95,9 +95,34 @@ export function parseJson(bytes: Uint8Array | string): ParsedJson {
   }
 }
 
-/** What `parseJson` keeps an integer beyond 2^53 as. */
-export function isRawInteger(value: unknown): value is { readonly rawJSON: string } {
-  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === null && 'rawJSON' in value
+/**
+ * An integer that no double holds exactly, kept as it was written. `JSON.stringify` writes it back byte for byte; in
+ * arithmetic and comparisons it counts as the nearest double, so code that knows nothing of it goes on working.
+ */
+export class LongInteger {
+  readonly rawJSON: string
+
+  constructor(text: string) {
+    this.rawJSON = text
+    Object.freeze(this)
+  }
+
+  valueOf(): number {
+    return Number(this.rawJSON)
+  }
+
+  toString(): string {
+    return this.rawJSON
+  }
+
+  toJSON(): unknown {
+    return (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON(this.rawJSON)
+  }
+}
+
+/** True for what `parseJson` keeps an integer beyond 2^53 as. */
+export function isRawInteger(value: unknown): value is LongInteger {
+  return value instanceof LongInteger
 }
 
 /** The text of a JSON value, with the integers that `parseJson` kept as they were written. */

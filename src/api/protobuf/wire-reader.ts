@@ -1,13 +1,9 @@
 import { isUtf8 } from 'node:buffer'
+import { LongInteger } from '../json.ts'
 import { ProtobufError } from './protobuf-error.ts'
 
 /** How a field's value stands on the wire (protobuf's encoding document): the low three bits of its tag. */
 export const WIRE = { varint: 0, fixed64: 1, bytes: 2, groupStart: 3, groupEnd: 4, fixed32: 5 } as const
-
-/** An integer that a double cannot hold, as `parseJson` keeps it. */
-export interface RawInteger {
-  readonly rawJSON: string
-}
 
 const VARINT_BYTES_MAX = 10
 const TWO_32 = 2 ** 32
@@ -101,12 +97,12 @@ export class WireReader {
     return this.#low | 0
   }
 
-  int64(end: number): number | RawInteger {
+  int64(end: number): number | LongInteger {
     this.#varint(end)
     const value = (this.#high | 0) * TWO_32 + (this.#low >>> 0)
     if (Number.isSafeInteger(value)) return value
     const exact = (BigInt(this.#high | 0) << 32n) | BigInt(this.#low >>> 0)
-    return (JSON as unknown as { rawJSON(text: string): RawInteger }).rawJSON(String(exact))
+    return new LongInteger(String(exact))
   }
 
   double(end: number): number {

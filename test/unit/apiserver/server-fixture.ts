@@ -29,6 +29,8 @@ export interface WireRequest {
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: unknown
   readonly user?: User
+  /** The client goes away after this long: for answers that do not end by themselves. */
+  readonly readMs?: number
 }
 
 export interface TestServer {
@@ -92,6 +94,7 @@ async function wire(server: ApiServer, request: WireRequest): Promise<WireAnswer
       : body instanceof Uint8Array
         ? body
         : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
+  const signal = request.readMs === undefined ? NEVER : AbortSignal.timeout(request.readMs)
   const answer = await server.handle({
     method: request.method ?? 'GET',
     path: mark < 0 ? request.path : request.path.slice(0, mark),
@@ -99,7 +102,7 @@ async function wire(server: ApiServer, request: WireRequest): Promise<WireAnswer
     headers: request.headers ?? {},
     user: request.user ?? CONTROL_PLANE_USER,
     readBody: async () => bytes,
-    gone: () => NEVER,
+    gone: () => signal,
   })
   const chunks: Uint8Array[] = []
   if (answer.body instanceof Uint8Array) chunks.push(answer.body)
@@ -110,7 +113,7 @@ async function wire(server: ApiServer, request: WireRequest): Promise<WireAnswer
     status: answer.status,
     headers: answer.headers,
     text,
-    body: isJson && !text.trimEnd().includes('\n') ? JSON.parse(text) : text,
+    body: isJson && text !== '' && !text.trimEnd().includes('\n') ? JSON.parse(text) : text,
   }
 }
 

@@ -1,6 +1,5 @@
 import type { ResourceDefinition } from '../../../api/definition.ts'
 import { invalid, notSupported } from '../../../api/field-error.ts'
-import { isRawInteger } from '../../../api/json.ts'
 import type { KubeObject } from '../../../api/object.ts'
 import { decodeObject } from '../../../api/schema/decode.ts'
 import { conflictError, invalidError, isReason, StatusError } from '../../../api/status-error.ts'
@@ -105,18 +104,12 @@ export function checkPreconditions(
 /** Later than any client's patience, and still a date. */
 const GRACE_SECONDS_MAX = 2 ** 31 - 1
 
-/** A number of seconds of any size that JSON can hold. */
-function boundedSeconds(seconds: number): number {
-  const exact = isRawInteger(seconds) ? Number(seconds.rawJSON) : seconds
-  return Math.min(exact, GRACE_SECONDS_MAX)
-}
-
 /** How long the object still has: what was asked, the kind's own, and never longer than what runs already. */
 function graceSeconds(definition: ResourceDefinition, object: KubeObject, options: DeleteOptions): number {
   const own = definition.deletionGracePeriodSeconds
   if (own === undefined) return 0
-  const natural = boundedSeconds(own(object))
-  const given = boundedSeconds(options.gracePeriodSeconds ?? natural)
+  const natural = Math.min(own(object), GRACE_SECONDS_MAX)
+  const given = Math.min(options.gracePeriodSeconds ?? natural, GRACE_SECONDS_MAX)
   // As kube-apiserver: a negative time is the shortest one.
   const asked = natural === 0 ? 0 : given < 0 ? 1 : given
   const running =

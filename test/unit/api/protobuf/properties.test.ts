@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { parseJson } from '../../../../src/api/json.ts'
+import { LongInteger, parseJson } from '../../../../src/api/json.ts'
 import { encodeObject } from '../../../../src/api/protobuf/encode-object.ts'
 import { decodeEnvelope, encodeEnvelope } from '../../../../src/api/protobuf/envelope.ts'
 import { type Field, type Message, messageOf, SHAPE, TYPE } from '../../../../src/api/protobuf/message-table.ts'
@@ -25,7 +25,7 @@ const int64 = fc.oneof(
   fc
     .bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })
     .filter((value) => !Number.isSafeInteger(Number(value)))
-    .map((value) => (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON(String(value))),
+    .map((value) => new LongInteger(String(value))),
 )
 const time = fc
   .date({ min: new Date('0001-01-02T00:00:00Z'), max: new Date('9999-12-31T23:59:59Z'), noInvalidDate: true })
