@@ -1,6 +1,6 @@
 import { constants } from 'node:fs'
 import { chmod, type FileHandle, mkdir, open, readlink } from 'node:fs/promises'
-import { hasErrorCode, insideOf, O_PATH } from './open-directory.ts'
+import { hasErrorCode, insideOf, O_PATH, placeOf } from './open-directory.ts'
 
 const { O_DIRECTORY, O_NOFOLLOW } = constants
 /** As the kernel's own limit; also how often an entry may change under our eyes. */
@@ -84,7 +84,7 @@ async function openEntry(
       await mkdir(entry, { mode: createMode })
       const made = await open(entry, O_PATH | O_NOFOLLOW | O_DIRECTORY)
       try {
-        await chmod(insideOf(made, '.'), createMode)
+        await chmod(placeOf(made), createMode)
         return made
       } catch (error) {
         await made.close()

@@ -2,13 +2,14 @@ import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
 import { chmod, type FileHandle, open, readdir, rename, rmdir, unlink } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
-import { hasErrorCode, insideOf, O_PATH } from './open-directory.ts'
+import { hasErrorCode, insideOf, O_PATH, placeOf } from './open-directory.ts'
 
 const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants
 /** Deeper directories are moved up before they are emptied: neither descriptors nor lengths of paths bound the depth. */
 const DEPTH_MAX = 16
 /** Somebody may still be writing while we remove; after so many rounds that is told as an error. */
 const TRIES_MAX = 8
+const OWN_RIGHTS = 0o700
 
 /**
  * Removes a file or a directory with all it holds. Never follows a link, not even one that takes a directory's place
@@ -58,8 +59,8 @@ async function removeEntry(
     } catch (error) {
       if (hasErrorCode(error, 'ENOENT')) return
       if (left === 0) throw error
-      // Its owner may take rights from a directory and give them back.
-      if (hasErrorCode(error, 'EACCES')) await giveRights(insideOf(parent, '.'))
+      // Its owner may take rights from a directory and give them back; where the tree itself stands is others' matter.
+      if (hasErrorCode(error, 'EACCES') && depth > 0) await chmod(placeOf(parent), OWN_RIGHTS)
       // Changed under our hands: a link in a directory's place, or new entries.
       else if (!hasErrorCode(error, 'ENOTDIR', 'ELOOP', 'ENOTEMPTY', 'EEXIST')) throw error
     }
@@ -80,7 +81,7 @@ async function unlinkFile(path: string): Promise<boolean> {
 async function emptyDirectory(path: string, moveUp: (path: string) => Promise<void>, depth: number): Promise<void> {
   const directory = await openForEmptying(path)
   try {
-    for (const entry of await readdir(insideOf(directory, '.'), { withFileTypes: true }))
+    for (const entry of await readdir(placeOf(directory), { withFileTypes: true }))
       await removeEntry(directory, entry.name, entry.isDirectory(), moveUp, depth + 1)
   } finally {
     await directory.close()
@@ -101,7 +102,7 @@ async function openForEmptying(path: string): Promise<FileHandle> {
 async function giveRights(path: string): Promise<void> {
   const directory = await open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW)
   try {
-    await chmod(insideOf(directory, '.'), 0o700)
+    await chmod(placeOf(directory), OWN_RIGHTS)
   } finally {
     await directory.close()
   }

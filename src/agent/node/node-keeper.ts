@@ -88,22 +88,26 @@ export class NodeKeeper {
       const status = nodeStatus(facts, conditions)
       await this.#patch(status)
       this.#reported = { status, atMs: now }
-      const object = { ...node, apiVersion: 'v1', kind: 'Node' }
-      events.event(object, 'Normal', 'Starting', 'Starting kubelet.')
-      if (findCondition(node.status?.conditions, 'Ready')?.status !== 'True')
-        events.event(object, 'Normal', 'NodeReady', `Node ${facts.name} status is now: NodeReady`)
+      events.event({ ...node, apiVersion: 'v1', kind: 'Node' }, 'Normal', 'Starting', 'Starting kubelet.')
+      if (findCondition(node.status?.conditions, 'Ready')?.status !== 'True') this.#sayReady(node)
       return
     }
-    const conditions = nodeConditions(before.status.conditions, pressure, now)
+    // Somebody else may have spoken for this node while it was not heard of, or the object may be gone.
+    const node = await client.get(NODES, { name: facts.name })
+    const isReady = findCondition(node.status?.conditions, 'Ready')?.status === 'True'
+    const conditions = nodeConditions(node.status?.conditions, pressure, now)
     const hasChanged = conditions.some((condition, i) => condition.status !== before.status.conditions?.[i]?.status)
-    if (!hasChanged && now - before.atMs < REPORT_MS) {
-      // Somebody else may have spoken for this node while it was not heard of, or the object may be gone.
-      const node = await client.get(NODES, { name: facts.name })
-      if (findCondition(node.status?.conditions, 'Ready')?.status === 'True') return
-    }
+    if (isReady && !hasChanged && now - before.atMs < REPORT_MS) return
     const status = nodeStatus(facts, conditions)
     await this.#patch(status)
     this.#reported = { status, atMs: now }
+    if (!isReady) this.#sayReady(node)
+  }
+
+  #sayReady(node: Node): void {
+    const { events, facts } = this.#options
+    const message = `Node ${facts.name} status is now: NodeReady`
+    events.event({ ...node, apiVersion: 'v1', kind: 'Node' }, 'Normal', 'NodeReady', message)
   }
 
   /** The node's object, made when it is not there; labels and the pod range are put right. */

@@ -1,3 +1,4 @@
+import type { Pod } from '../../api/types/core-v1.gen.ts'
 import { type ContainerLogOptions, type PodLogs, PodLogsError } from '../kubelet/pod-logs.ts'
 import type { ContainerState, Runtime } from '../runtime/runtime.ts'
 import { podContainers } from './pod-containers.ts'
@@ -29,18 +30,9 @@ function chooseAttempt(
   return latest?.phase === 'exited' ? (before ?? latest) : before
 }
 
-function missing(
-  container: string,
-  pod: string,
-  { previous }: ContainerLogOptions,
-  { status }: { readonly status?: { readonly containerStatuses?: readonly ContainerStatusLike[] } },
-): string {
+function missing(container: string, pod: string, { previous }: ContainerLogOptions, { status }: Pod): string {
   if (previous) return `previous terminated container "${container}" in pod "${pod}" not found`
-  const reason = status?.containerStatuses?.find((s) => s.name === container)?.state?.waiting?.reason
+  const statuses = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])]
+  const reason = statuses.find((s) => s.name === container)?.state?.waiting?.reason
   return `container "${container}" in pod "${pod}" is waiting to start: ${reason ?? 'ContainerCreating'}`
-}
-
-interface ContainerStatusLike {
-  readonly name: string
-  readonly state?: { readonly waiting?: { readonly reason?: string } }
 }

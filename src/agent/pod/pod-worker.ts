@@ -22,6 +22,12 @@ import type { WorkerContext } from './worker-context.ts'
 /** What the stop signal gets at least after a preStop hook, however long that took. */
 const LEAST_STOP_MS = 2_000
 
+/** What downwardAPI volumes can show of a pod and may change in its life. */
+function shownInVolumes({ metadata, spec }: Pod): string {
+  const containers = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])]
+  return JSON.stringify([metadata?.labels, metadata?.annotations, containers.map(({ resources }) => resources)])
+}
+
 /**
  * Looks after one pod: plans whenever something changed, shows the status, and carries out what the plan says. Plans
  * come one after another; what they begin runs beside them and is remembered as busy until it is over.
@@ -90,12 +96,10 @@ export class PodWorker {
   }
 
   update(pod: Pod): void {
-    const { labels, annotations } = this.#pod.metadata ?? {}
-    const isRelabelled =
-      JSON.stringify([labels, annotations]) !== JSON.stringify([pod.metadata?.labels, pod.metadata?.annotations])
+    const showsOther = shownInVolumes(this.#pod) !== shownInVolumes(pod)
     this.#pod = pod
     this.#writer.seen(pod)
-    if (isRelabelled && this.#volumePaths !== undefined)
+    if (showsOther && this.#volumePaths !== undefined)
       this.#background(() => this.#context.volumes.refresh(pod, this.#volumeContext()))
     this.wake()
   }

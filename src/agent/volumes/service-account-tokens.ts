@@ -3,7 +3,6 @@ import type { TokenRequest } from '../../api/types/authentication-v1.gen.ts'
 import type { Pod, ServiceAccountTokenProjection } from '../../api/types/core-v1.gen.ts'
 import type { Clock, Millis } from '../../base/clock.ts'
 import type { Client } from '../../client/client.ts'
-import { VolumeError } from './volume-manager.ts'
 
 const SECONDS_DEFAULT = 3_600
 /** The kubelet's rule: renewed after four fifths of its life, or after a day. */
@@ -61,7 +60,10 @@ export class ServiceAccountTokens {
       this.#tokens.set(key, token)
       return token.text
     } catch (error) {
-      if (present === undefined || present.expiresAtMs <= this.#clock.now()) throw error
+      if (present === undefined || present.expiresAtMs <= this.#clock.now()) {
+        const why = error instanceof Error ? error.message : String(error)
+        throw new Error(`failed to fetch token: ${why}`, { cause: error })
+      }
       this.#tokens.set(key, { ...present, renewAtMs: this.#clock.now() + RETRY_MS })
       return present.text
     }
@@ -87,7 +89,7 @@ export class ServiceAccountTokens {
       request,
     )) as TokenRequest
     const { token, expirationTimestamp } = answer.status ?? {}
-    if (token === undefined || token === '') throw new VolumeError('the API server gave an empty service account token')
+    if (token === undefined || token === '') throw new Error('the API server gave an empty one')
     const told = Date.parse(expirationTimestamp ?? '')
     const expiresAtMs = Number.isNaN(told) ? issuedAtMs + expirationSeconds * 1_000 : told
     return { text: token, expiresAtMs, renewAtMs: renewalTime(issuedAtMs, expiresAtMs, this.#random()) }

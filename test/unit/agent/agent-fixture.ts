@@ -7,7 +7,7 @@ import type { PodLogs } from '../../../src/agent/kubelet/pod-logs.ts'
 import { createVolumeManager } from '../../../src/agent/volumes/create-volume-manager.ts'
 import { EVENTS, NAMESPACES, PODS } from '../../../src/api/resource-type.ts'
 import type { Container, Pod, PodSpec } from '../../../src/api/types/core-v1.gen.ts'
-import { systemClock } from '../../../src/base/clock.ts'
+import { type Clock, systemClock } from '../../../src/base/clock.ts'
 import { silentLogger } from '../../../src/base/logger.ts'
 import type { Client } from '../../../src/client/client.ts'
 import { createClient } from '../../../src/client/create-client.ts'
@@ -16,6 +16,12 @@ import { eventually } from '../../harness/eventually.ts'
 import { startTestServer, type TestServer } from '../apiserver/server-fixture.ts'
 
 export const NODE = { name: 'n1', address: '127.99.0.1', podCidr: '127.99.129.0/24' }
+
+/** What would take ten seconds or more comes at once: leases, looks at volumes, the ends of long waits. */
+export const impatientClock: Clock = {
+  ...systemClock,
+  setTimer: (ms, callback) => systemClock.setTimer(ms >= 10_000 ? 200 : ms, callback),
+}
 
 export interface TestNode {
   readonly api: TestServer

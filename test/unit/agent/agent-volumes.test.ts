@@ -15,10 +15,17 @@ import { test } from 'node:test'
 import { VolumeLimits } from '../../../src/agent/pod/volume-limits.ts'
 import { CONFIG_MAPS, PODS } from '../../../src/api/resource-type.ts'
 import type { Pod } from '../../../src/api/types/core-v1.gen.ts'
-import { systemClock } from '../../../src/base/clock.ts'
 import { VirtualClock } from '../../../src/base/virtual-clock.ts'
 import { eventually } from '../../harness/eventually.ts'
-import { isReady, isRunning, NODE, nodeContainer, startTestNode, type TestNode } from './agent-fixture.ts'
+import {
+  impatientClock,
+  isReady,
+  isRunning,
+  NODE,
+  nodeContainer,
+  startTestNode,
+  type TestNode,
+} from './agent-fixture.ts'
 import { podWith, startVolumes } from './volumes-fixture.ts'
 
 const IDLE = 'setInterval(() => {}, 1000)'
@@ -162,12 +169,7 @@ test('a pod that is done gives up its volumes, and its log can still be read', a
 })
 
 test('an emptyDir over its limit has its pod evicted', async (t) => {
-  // Everything that would take long comes soon: the look at the volumes, and leases with it.
-  const clock = {
-    ...systemClock,
-    setTimer: (ms: number, callback: () => void) => systemClock.setTimer(ms >= 10_000 ? 200 : ms, callback),
-  }
-  const node = await startTestNode(t, { clock })
+  const node = await startTestNode(t, { clock: impatientClock })
   await node.createPod('web', {
     containers: [
       nodeContainer(`require('fs').writeFileSync('work/big', Buffer.alloc(300_000)); ${IDLE}`, {

@@ -3,6 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { systemInfo } from '../../../src/agent/node/machine.ts'
+import { NodeKeeper } from '../../../src/agent/node/node-keeper.ts'
 import { nodeConditions } from '../../../src/agent/node/node-status.ts'
 import { crashDelay, goDuration, nextCrashDelay } from '../../../src/agent/pod/crash-backoff.ts'
 import { drainState } from '../../../src/agent/pod/drain.ts'
@@ -12,7 +14,12 @@ import { overlayStatus, statusDiff } from '../../../src/agent/pod/status-diff.ts
 import { type HostIdentity, privilegePrefix, processRefusal } from '../../../src/agent/runtime/process/refusal.ts'
 import type { EffectiveSecurityContext } from '../../../src/agent/runtime/runtime.ts'
 import { DRAINING_ANNOTATION } from '../../../src/api/drain-lease.ts'
+import { NAMESPACES, NODES } from '../../../src/api/resource-type.ts'
 import type { Lease } from '../../../src/api/types/coordination-v1.gen.ts'
+import { silentLogger } from '../../../src/base/logger.ts'
+import { VirtualClock } from '../../../src/base/virtual-clock.ts'
+import { eventually } from '../../harness/eventually.ts'
+import { startTestServer } from '../apiserver/server-fixture.ts'
 import { NOW } from './plan-fixture.ts'
 import { container } from './runtime-fixture.ts'
 
@@ -110,6 +117,52 @@ test('node conditions keep their transition time while they hold', () => {
   const times = later.map(({ lastTransitionTime }) => Date.parse(lastTransitionTime ?? '') - NOW)
   assert.deepEqual(times, [0, 60_000, 0, 0])
   assert.deepEqual([later[1]?.reason, later[1]?.message], ['KubeletHasDiskPressure', 'kubelet has disk pressure'])
+})
+
+test('a node that was given up says that it is ready again, and since when', async (t) => {
+  const api = await startTestServer()
+  t.after(() => api.close())
+  await api.client.create(NAMESPACES, { metadata: { name: 'kube-node-lease' } })
+  const directory = mkdtempSync(join(tmpdir(), 'wherry-node-'))
+  t.after(() => rmSync(directory, { recursive: true }))
+  const clock = new VirtualClock(NOW)
+  const said: string[] = []
+  const keeper = new NodeKeeper({
+    client: api.client,
+    clock,
+    logger: silentLogger,
+    events: { event: (_, __, reason) => void said.push(reason) },
+    facts: {
+      name: 'n1',
+      address: '127.70.0.1',
+      capacity: {},
+      info: systemInfo('process://0', 'v0'),
+      apiPort: undefined,
+    },
+    podCidr: '127.70.129.0/24',
+    labels: {},
+    directory,
+  })
+  await keeper.start()
+  t.after(() => keeper.close())
+  const readySince = async (): Promise<number | undefined> => {
+    const { status } = await api.client.get(NODES, { name: 'n1' })
+    const ready = status?.conditions?.find((condition) => condition.type === 'Ready' && condition.status === 'True')
+    return ready === undefined ? undefined : Date.parse(ready.lastTransitionTime ?? '') - NOW
+  }
+  assert.equal(await readySince(), 0)
+  const lost = {
+    type: 'Ready',
+    status: 'Unknown',
+    reason: 'NodeStatusUnknown',
+    lastTransitionTime: '2026-01-01T00:00:05Z',
+  }
+  await api.client.patch(NODES, { name: 'n1' }, { status: { conditions: [lost] } }, { subresource: 'status' })
+  assert.equal(await readySince(), undefined)
+  await clock.advance(10_000)
+  assert.equal(await eventually(readySince), 10_000)
+  await eventually(() => (said.length === 3 ? true : undefined))
+  assert.deepEqual(said, ['Starting', 'NodeReady', 'NodeReady'])
 })
 
 test('a port in use is told with the address to bind', () => {

@@ -349,3 +349,14 @@ test('a node gets tokens only for its own pods, and bound to them', async (t) =>
   for (const [account, bound, message] of bad)
     await assert.rejects(ask(account, bound), { reason: 'Forbidden', message })
 })
+
+test('a token for an account that is not there yet', async (t) => {
+  const { client, bind, prepare, path } = await startVolumes(t)
+  const volume = { name: 'v', projected: { sources: [{ serviceAccountToken: { path: 'token' } }] } }
+  const pod = await bind(podWith([volume], { serviceAccountName: 'late' }))
+  const message = 'MountVolume.SetUp failed for volume "v" : failed to fetch token: serviceaccounts "late" not found'
+  await assert.rejects(prepare(pod), { name: 'VolumeError', message })
+  await client.create(SERVICE_ACCOUNTS, { metadata: { name: 'late', namespace: 'default' } })
+  await prepare(pod)
+  assert.match(readFileSync(path(pod, 'v', 'token'), 'utf8'), /^[\w-]+\.[\w-]+\.[\w-]+$/)
+})
