@@ -131,7 +131,7 @@ test('a node that was given up says that it is ready again, and since when', asy
     client: api.client,
     clock,
     logger: silentLogger,
-    events: { event: (_, __, reason) => void said.push(reason) },
+    events: { event: (_, __, reason) => void said.push(reason), async flush() {} },
     facts: {
       name: 'n1',
       address: '127.70.0.1',
