@@ -25,10 +25,10 @@ function step(name: string, command: string, args: readonly string[]): void {
   if (status !== 0) process.exit(1)
 }
 
-/** Runs the files and adds up what happened; `concurrency` is how many files run at once. */
-async function runFiles(files: readonly string[], concurrency: number): Promise<void> {
+/** Runs the files and adds up what happened; `concurrency` is how many files run at once, `timeoutMs` what one file may take. */
+async function runFiles(files: readonly string[], concurrency: number, timeoutMs: number): Promise<void> {
   if (files.length === 0) return
-  const stream = run({ files: [...files], concurrency, timeout: 600_000 })
+  const stream = run({ files: [...files], concurrency, timeout: timeoutMs })
   stream.on('test:pass', (event) => {
     if (event.details.type === 'suite') return
     if (event.skip === undefined || event.skip === false) totals.passed += 1
@@ -58,11 +58,12 @@ if (words.length === 0) {
   step('types', 'npm', ['run', '-s', 'typecheck'])
 }
 const unit = files.filter((file) => file.startsWith('test/unit/'))
-await runFiles(unit, 2)
+await runFiles(unit, 2, 240_000)
 // These start clusters, measure nothing, but need the machine for themselves to keep their time limits honest.
 await runFiles(
   files.filter((file) => !unit.includes(file)),
   1,
+  600_000,
 )
 
 const skipped = [...totals.skips.values()].flat().length

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -8,16 +7,7 @@ import { after, before, test } from 'node:test'
 import { identifyProcess, isAlive } from '../../src/base/process-identity.ts'
 import { startTestCluster, type TestCluster } from '../harness/cluster.ts'
 import { eventually } from '../harness/eventually.ts'
-
-const MAIN = new URL('../../scripts/run.js', import.meta.url).pathname
-
-function wherry(args: readonly string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  return new Promise((resolve) => {
-    execFile(process.execPath, [MAIN, ...args], { timeout: 30_000 }, (error, stdout, stderr) => {
-      resolve({ code: error === null ? 0 : Number(error.code ?? 1), stdout, stderr })
-    })
-  })
-}
+import { runWherry } from '../harness/wherry.ts'
 
 let cluster: TestCluster
 before(async () => {
@@ -49,7 +39,7 @@ test('status -o json gives every address', async () => {
 })
 
 test('a second start on the same data directory is refused in one sentence', async () => {
-  const { code, stderr } = await wherry(['up', '--data-dir', cluster.dataDir])
+  const { code, stderr } = await runWherry(['up', '--data-dir', cluster.dataDir])
   assert.equal(code, 1)
   assert.match(stderr, /^wherry: a cluster already runs on .+ \(process \d+\)\n {2}stop it first/)
 })
@@ -60,7 +50,7 @@ test('a taken API port is refused in one sentence', async () => {
   const { port } = blocker.address() as { port: number }
   const dataDir = mkdtempSync(join(tmpdir(), 'wherry-e2e-'))
   try {
-    const { code, stderr } = await wherry(['up', '--data-dir', dataDir, '--api-port', String(port)])
+    const { code, stderr } = await runWherry(['up', '--data-dir', dataDir, '--api-port', String(port)])
     assert.equal(code, 1)
     assert.match(stderr, new RegExp(`^wherry: port ${port} on 127.0.0.1 is taken`))
   } finally {
@@ -71,17 +61,17 @@ test('a taken API port is refused in one sentence', async () => {
 
 test('a data directory that cannot be used is named', async () => {
   for (const directory of ['/proc/nowhere', import.meta.filename, join(import.meta.filename, 'below')]) {
-    const { code, stderr } = await wherry(['up', '--data-dir', directory])
+    const { code, stderr } = await runWherry(['up', '--data-dir', directory])
     assert.equal(code, 1)
     assert.ok(stderr.startsWith(`wherry: the data directory ${directory} cannot be used: `), stderr)
   }
 })
 
 test('unknown flags and bad values get a sentence and the way to help', async () => {
-  const bad = await wherry(['up', '--nodes', '0'])
+  const bad = await runWherry(['up', '--nodes', '0'])
   assert.notEqual(bad.code, 0)
   assert.match(bad.stderr, /expected a whole number from 1 to/)
-  const help = await wherry(['up', '--help'])
+  const help = await runWherry(['up', '--help'])
   assert.equal(help.code, 0)
   assert.match(help.stdout, /Examples:/)
 })

@@ -1,12 +1,9 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import type { StatusReport } from '../../src/cli/status.ts'
-
-/** What `npm start` runs: the compiled code. */
-const MAIN = new URL('../../scripts/run.js', import.meta.url).pathname
+import { runWherry, WHERRY } from './wherry.ts'
 
 export interface TestCluster {
   readonly dataDir: string
@@ -31,7 +28,7 @@ interface Started {
 
 /** Starts `wherry up` as a person would and resolves when it says that it is ready; rejects with its output when it ends first. */
 function startUp(dataDir: string, args: readonly string[], readyMs: number): Promise<Started> {
-  const child = spawn(process.execPath, [MAIN, 'up', '--data-dir', dataDir, ...args], {
+  const child = spawn(process.execPath, [WHERRY, 'up', '--data-dir', dataDir, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let text = ''
@@ -90,10 +87,7 @@ export async function startTestCluster(
     kubeconfig: join(dataDir, 'kubeconfig'),
     output: () => current.text(),
     async status() {
-      const run = promisify(execFile)
-      const { stdout } = await run(process.execPath, [MAIN, 'status', '--data-dir', dataDir, '-o', 'json']).catch(
-        (error: { stdout: string }) => error,
-      )
+      const { stdout } = await runWherry(['status', '--data-dir', dataDir, '-o', 'json'])
       return JSON.parse(stdout)
     },
     interrupt: () => endOf(current.child, 'SIGINT', 20_000),
