@@ -26,14 +26,13 @@ export interface EngineSettings {
   readonly pipelining: PipeliningSettings
 }
 
-/**
- * When several requests share a connection to an endpoint. Its server handles them one after another, so this pays
- * only where answers come fast; the depth follows the observed time between two answers.
- */
+/** When several safe requests without a body share a connection to an endpoint; see `sharing-rule.ts`. */
 export interface PipeliningSettings {
   /** Requests on one connection; 1: off. */
   readonly depthMax: number
-  /** What waiting behind others may cost on average. */
+  /** Endpoints whose quickest answer takes longer are not shared. */
+  readonly fastMs: number
+  /** What waiting behind others may add to the latency on average. */
   readonly waitMs: number
   /** The first request of a connection has had no answer for so long: those behind it go elsewhere. */
   readonly stallMs: number
@@ -55,5 +54,5 @@ export const DEFAULT_ENGINE_SETTINGS: EngineSettings = {
   tunnelIdleMs: 3_600_000,
   lingerMs: 2_000,
   upgrades: ['websocket'],
-  pipelining: { depthMax: 128, waitMs: 1, stallMs: 10, pauseMs: 1_000, pauseMaxMs: 60_000 },
+  pipelining: { depthMax: 128, fastMs: 0.5, waitMs: 0.25, stallMs: 10, pauseMs: 1_000, pauseMaxMs: 60_000 },
 }

@@ -28,6 +28,12 @@ export class TimedStallWatch implements StallWatch {
     this.#connections.delete(connection)
   }
 
+  stop(): void {
+    this.#timer?.cancel()
+    this.#timer = undefined
+    this.#connections.clear()
+  }
+
   readonly #onTimer = (): void => {
     setImmediate(this.#look)
   }

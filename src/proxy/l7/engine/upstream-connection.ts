@@ -16,8 +16,8 @@ export interface ConnectionOwner {
   /** It has no request any more and can take another. */
   becameIdle(connection: UpstreamConnection): void
   closed(connection: UpstreamConnection): void
-  /** Time between two answers, or from a request to its answer. */
-  answered(serviceMs: number): void
+  /** A request was answered so long after it had been sent. */
+  answered(latencyMs: number, nowMs: number): void
   /** Requests waited behind one that was slow. */
   stalled(nowMs: number): void
 }
@@ -357,7 +357,7 @@ export class UpstreamConnection {
     const slot = this.#slots[this.#head]!
     const { receiver } = slot
     const isComplete = receiver === undefined || receiver.isRequestDone
-    const serviceMs = nowMs - this.waitingSinceMs
+    const latencyMs = nowMs - slot.sentAtMs
     this.#head = (this.#head + 1) & (this.#slots.length - 1)
     this.count--
     this.#served++
@@ -365,7 +365,7 @@ export class UpstreamConnection {
     // Whatever the receiver has not yet written on is in memory that is not read into again.
     this.#isPaused = false
     this.#release(slot)
-    this.#owner.answered(serviceMs)
+    this.#owner.answered(latencyMs, nowMs)
     if (!isComplete) this.isClosing = true
     if (this.isClosing) {
       // Those behind will get no answer here.

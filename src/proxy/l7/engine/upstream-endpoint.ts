@@ -2,6 +2,7 @@ import type { BalancedEndpoint } from '../../balance/balanced-endpoint.ts'
 import { type CircuitBreaker, CONNECTIONS } from '../../resilience/circuit-breaker.ts'
 import type { RequestSeries, UpstreamMetrics } from '../metrics/upstream-metrics.ts'
 import type { EngineContext } from './engine-context.ts'
+import { SharingRule } from './sharing-rule.ts'
 import { type ConnectionOwner, UpstreamConnection } from './upstream-connection.ts'
 
 /** What a route must say to be counted. `id`: small and dense, one for each route of an engine. */
@@ -11,31 +12,20 @@ export interface Route {
   readonly upstream: { readonly metrics: UpstreamMetrics }
 }
 
-/** Say of one answer in the average. */
-const SAY = 1 / 16
-/** Answers before the average counts. */
-const ANSWERS_MIN = 16
-
 /**
- * One endpoint's connections: idle ones, the latest used first; shared ones, filled one after another. How many
- * requests a connection may hold follows the average time between two answers, so that waiting behind others costs
- * `waitMs` at most; endpoints that answer slowly are not shared at all.
+ * One endpoint's connections: idle ones, the latest used first; shared ones, filled one after another, as
+ * deep as `SharingRule` says.
  */
 export class UpstreamEndpoint implements ConnectionOwner {
   readonly balanced: BalancedEndpoint
   readonly address: string
   readonly port: number
-  /** Requests that a connection may hold now. */
-  depth = 1
+  readonly sharing: SharingRule
   readonly #context: EngineContext
   readonly #breaker: CircuitBreaker
   readonly #all = new Set<UpstreamConnection>()
   readonly #idle: UpstreamConnection[] = []
   readonly #shared: UpstreamConnection[] = []
-  #serviceMs = 0
-  #answers = 0
-  #sharedAgainAtMs = Number.NEGATIVE_INFINITY
-  #pauseMs: number
   #isDraining = false
   readonly #watch: StallWatch
   readonly #series: (RequestSeries | undefined)[] = []
@@ -47,7 +37,7 @@ export class UpstreamEndpoint implements ConnectionOwner {
     this.port = balanced.port
     this.#breaker = breaker
     this.#watch = watch
-    this.#pauseMs = context.settings.pipelining.pauseMs
+    this.sharing = new SharingRule(context.settings.pipelining)
   }
 
   /** Where its requests of one route are counted. */
@@ -67,17 +57,14 @@ export class UpstreamEndpoint implements ConnectionOwner {
     return this.#idle.length
   }
 
-  get serviceMs(): number {
-    return this.#serviceMs
-  }
-
   /** A connection to send a request on; undefined: there may be no more of them. */
   acquire(mayShare: boolean, nowMs: number): UpstreamConnection | undefined {
-    if (!mayShare || this.depth === 1 || nowMs < this.#sharedAgainAtMs) return this.#takeAlone(nowMs)
+    const { depth } = this.sharing
+    if (!mayShare || depth === 1) return this.#takeAlone(nowMs)
     const shared = this.#shared
     for (let i = 0; i < shared.length; i++) {
       const connection = shared[i]!
-      if (connection.count >= this.depth || !connection.isUsable) continue
+      if (connection.count >= depth || !connection.isUsable) continue
       this.#watch.add(connection)
       return connection
     }
@@ -113,22 +100,12 @@ export class UpstreamEndpoint implements ConnectionOwner {
     if (at !== -1) this.#idle.splice(at, 1)
   }
 
-  answered(serviceMs: number): void {
-    const { depthMax, waitMs } = this.#context.settings.pipelining
-    this.#serviceMs += (serviceMs - this.#serviceMs) * SAY
-    if (this.#answers < ANSWERS_MIN) {
-      this.#answers++
-      return
-    }
-    const depth = Math.floor(waitMs / this.#serviceMs)
-    this.depth = depth < 2 ? 1 : Math.min(depth, depthMax)
+  answered(latencyMs: number, nowMs: number): void {
+    this.sharing.answered(latencyMs, nowMs)
   }
 
   stalled(nowMs: number): void {
-    const { pauseMs, pauseMaxMs } = this.#context.settings.pipelining
-    const isSoonAgain = nowMs - this.#sharedAgainAtMs < this.#pauseMs
-    this.#pauseMs = isSoonAgain ? Math.min(this.#pauseMs * 2, pauseMaxMs) : pauseMs
-    this.#sharedAgainAtMs = nowMs + this.#pauseMs
+    this.sharing.stalled(nowMs)
   }
 
   #takeAlone(nowMs: number): UpstreamConnection | undefined {

@@ -97,6 +97,7 @@ export class Upstream {
   /** Ends all connections at once. */
   destroy(): void {
     for (const endpoint of this.#endpoints.values()) endpoint.destroy()
+    this.#watch.stop()
   }
 
   endpoints(): Iterable<UpstreamEndpoint> {

@@ -13,15 +13,20 @@ import {
   startProxy,
 } from './engine-fixture.ts'
 
-const PIPELINING = { depthMax: 64, waitMs: 10_000, stallMs: 60_000, pauseMs: 60_000, pauseMaxMs: 60_000 }
+const PIPELINING = {
+  depthMax: 64,
+  fastMs: 10_000,
+  waitMs: 10_000,
+  stallMs: 60_000,
+  pauseMs: 60_000,
+  pauseMaxMs: 60_000,
+}
 
 /** Enough fast answers that connections are shared from then on. */
 async function warmUp(fixture: ProxyFixture): Promise<void> {
   const peer = await fixture.client()
-  for (let i = 0; i < 40; i++) {
-    peer.send(get(`/warm-${i}`))
-    await peer.until(new RegExp(`warm-${i}$`))
-  }
+  peer.send(Array.from({ length: 640 }, () => get('/warm')).join('') + get('/warmed'))
+  await peer.until(/warmed$/)
 }
 
 /** Answers at once while not `hold`; a connection that has been held (where `which` says so) is never answered again. */
@@ -76,7 +81,7 @@ test('many clients on few connections: each gets the answer to its own request',
     }),
   )
   assert.ok(backend.peers.length <= 50)
-  assert.ok([...fixture.proxy.engine.upstreams[0]!.endpoints()][0]!.depth > 1, 'connections are shared by now')
+  assert.ok([...fixture.proxy.engine.upstreams[0]!.endpoints()][0]!.sharing.depth > 1, 'connections are shared by now')
 })
 
 test('when a shared connection breaks, the requests on it are sent again', async (t) => {

@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { SharingRule } from '../../../../src/proxy/l7/engine/sharing-rule.ts'
+
+const SETTINGS = { depthMax: 64, fastMs: 0.5, waitMs: 0.25, stallMs: 10, pauseMs: 1_000, pauseMaxMs: 8_000 }
+
+/** Requests answered one after another on a server; `latencyAt` is the latency that sharing at a depth brings. */
+function run(
+  rule: SharingRule,
+  answers: number,
+  nowMs: number,
+  latencyAt: (depth: number, i: number) => number,
+): number {
+  let now = nowMs
+  for (let i = 0; i < answers; i++) {
+    now += 0.1
+    rule.answered(latencyAt(rule.depth, i), now)
+  }
+  return now
+}
+
+test('a busy fast server is shared as deep as may be', () => {
+  const rule = new SharingRule(SETTINGS)
+  // 64 at once on a server that needs 16 µs each: the latency is the same however they are spread.
+  run(rule, 3_000, 0, (_, i) => (i % 64) * 0.016 + 0.1)
+  assert.equal(rule.depth, 64)
+})
+
+test('a slow server is never shared, however busy', () => {
+  const rule = new SharingRule(SETTINGS)
+  run(rule, 3_000, 0, () => 5)
+  assert.equal(rule.depth, 1)
+})
+
+test('a server that works on many connections at once is shared no deeper than waiting allows', () => {
+  const rule = new SharingRule(SETTINGS)
+  let deepest = 1
+  run(rule, 5_000, 0, (depth) => {
+    deepest = Math.max(deepest, depth)
+    return 0.2 * depth
+  })
+  assert.equal(deepest, 4)
+})
+
+test('after a stall connections stand alone for a while, longer when it happens soon again', () => {
+  const rule = new SharingRule(SETTINGS)
+  const fast = (): number => 0.2
+  let now = run(rule, 1_000, 0, fast)
+  const pauses: number[] = []
+  for (let i = 0; i < 6; i++) {
+    assert.ok(rule.depth > 1)
+    rule.stalled(now)
+    assert.equal(rule.depth, 1)
+    const since = now
+    for (let steps = 0; rule.depth === 1 && steps < 1_000_000; steps++) now = run(rule, 1, now, fast)
+    pauses.push(Math.round((now - since) / 1_000))
+  }
+  assert.deepEqual(pauses, [1, 2, 4, 8, 8, 8])
+  now += 60_000
+  now = run(rule, 1_000, now, fast)
+  rule.stalled(now)
+  now = run(rule, 12_000, now, fast)
+  assert.ok(rule.depth > 1, 'a stall long after the last one counts as the first')
+})
+
+test('switched off it stays off', () => {
+  const rule = new SharingRule({ ...SETTINGS, depthMax: 1 })
+  run(rule, 3_000, 0, () => 0.1)
+  assert.equal(rule.depth, 1)
+})
