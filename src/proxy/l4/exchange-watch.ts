@@ -84,20 +84,17 @@ export class ExchangeWatch {
     const response = server.last
     const isRequestWhole = this.#requestReads === 1 && request.length > 0
     const isResponseWhole = this.#responseReads === 1 && response.length > 0
+    if (this.#speaker === NOBODY) return new HttpExchange(false)
+    const exchange = new HttpExchange(false)
     if (this.#speaker === SERVER) {
-      const exchange = new HttpExchange(true, false)
-      if (isRequestWhole && isResponseWhole) {
-        exchange.request(request)
-        exchange.response(response)
-      }
+      if (!isRequestWhole || !isResponseWhole) return new HttpExchange(true, false)
+      exchange.request(request)
+      exchange.response(response)
       return exchange
     }
-    if (this.#speaker === NOBODY) return new HttpExchange(false, true)
     // What was asked before must have been answered in full: else the rest of that answer is still to come.
-    const isFirst = this.#responseReads === 0
-    if (!isRequestWhole || !(isFirst || (isResponseWhole && isWholeResponse(response))))
-      return new HttpExchange(false, false)
-    const exchange = new HttpExchange(true, false)
+    const isAnswered = this.#responseReads === 0 || (isResponseWhole && isWholeResponse(response))
+    if (!isRequestWhole || !isAnswered) return new HttpExchange(false, false)
     exchange.request(request)
     return exchange
   }

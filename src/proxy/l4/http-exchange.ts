@@ -44,11 +44,14 @@ export class HttpExchange {
 
   /** What the client has sent. */
   request(bytes: Uint8Array): void {
-    const begins =
-      this.#serverSpokeLast && (!this.#isKnown || this.#request === undefined || this.#response?.isDone === true)
+    const wasKnown = this.#isKnown
+    const isNext = this.#serverSpokeLast && (!wasKnown || this.#response?.isDone === true)
+    const isFirst = wasKnown && this.#request === undefined
     this.#serverSpokeLast = false
-    if (begins || (this.#isKnown && this.#request === undefined)) this.#beginRequest(bytes)
-    else if (this.#isKnown) this.#isKnown = this.#request?.follow(bytes, 0) === true
+    if (isNext || isFirst) this.#beginRequest(bytes)
+    else if (wasKnown) this.#isKnown = this.#request?.follow(bytes, 0) === true
+    // The answer before may not be complete: only the beginning of the next one will tell.
+    if (!wasKnown) this.#isSafe = false
   }
 
   /** What the server has sent. */

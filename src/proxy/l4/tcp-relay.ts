@@ -222,11 +222,11 @@ export class TcpRelay {
     upstream.on('end', () => {
       if (upstream === this.#upstream && !this.#goElsewhere()) this.#client.end()
     })
-    let failure: NodeJS.ErrnoException | undefined
+    // At once, not when it is closed: what the client says in between would go nowhere.
     upstream.on('error', (error) => {
-      failure = error
+      if (upstream === this.#upstream) this.#upstreamFailed(error)
     })
-    upstream.on('close', () => this.#upstreamClosed(upstream, buffer, failure))
+    upstream.on('close', () => this.#upstreamClosed(upstream, buffer))
     return upstream
   }
 
@@ -304,19 +304,24 @@ export class TcpRelay {
     const client = this.#client
     const buffer = this.#upstreamBuffer
     if (buffer === undefined || client.destroyed || client.writableEnded) return false
-    if (this.#watch.isRepeatable(this.#clientBuffer, buffer)) {
-      if (this.#repeats >= REPEATS_MAX) return false
-      this.#repeats += 1
-      this.#servicePort.counts[REPEATED]! += 1
-      if (this.#choices().length > 1) this.#failed.push(this.#endpoint!)
-      this.#isWaiting = true
-      this.#reconnect()
-      return true
-    }
     const isSudden = this.#isLetGo || clock.monotonic() - this.movedAt < SUDDEN_MS
-    if (client.readableEnded || !isSudden || !this.#watch.isIdle(this.#clientBuffer, buffer)) return false
+    const isSilent = this.#watch.isSilent && isSudden && !client.readableEnded
+    if (isSilent || this.#watch.isRepeatable(this.#clientBuffer, buffer)) return this.#startOver(isSilent)
+    if (client.readableEnded || !isSudden || this.#choices().length === 0) return false
+    if (!this.#watch.isIdle(this.#clientBuffer, buffer)) return false
     this.#servicePort.counts[MOVED]! += 1
     this.#park()
+    return true
+  }
+
+  /** An endpoint that ends without a word what it has just accepted, or been asked, may as well not have accepted it. */
+  #startOver(isSilent: boolean): boolean {
+    if (this.#repeats >= REPEATS_MAX) return false
+    this.#repeats += 1
+    this.#servicePort.counts[isSilent ? FAILED : REPEATED]! += 1
+    if (this.#choices().length > 1) this.#failed.push(this.#endpoint!)
+    this.#isWaiting = !isSilent
+    this.#reconnect()
     return true
   }
 
@@ -343,8 +348,8 @@ export class TcpRelay {
     upstream?.destroy()
   }
 
-  #upstreamClosed(upstream: Socket, buffer: ReadBuffer, failure: NodeJS.ErrnoException | undefined): void {
-    if (upstream === this.#upstream) this.#upstreamLost(failure)
+  #upstreamClosed(upstream: Socket, buffer: ReadBuffer): void {
+    if (upstream === this.#upstream) this.#detach()
     const client = this.#client
     // What the client has not taken yet is still read from this memory.
     if (client.destroyed || client.writableLength === 0) buffer.release()
@@ -353,31 +358,21 @@ export class TcpRelay {
     if (client.closed) this.#finish()
   }
 
-  #upstreamLost(failure: NodeJS.ErrnoException | undefined): void {
-    const endpoint = this.#endpoint!
-    if (this.isConnecting) {
+  #upstreamFailed(failure: NodeJS.ErrnoException): void {
+    if (!this.isConnecting) {
+      if (this.#goElsewhere()) return
       this.#detach()
-      if (failure?.syscall === 'bind') this.#keepsSource = false
-      else {
-        this.#servicePort.counts[FAILED]! += 1
-        this.#failed.push(endpoint)
-      }
-      if (!this.#client.destroyed) this.#connect()
+      resetSocket(this.#client)
       return
     }
-    if (failure !== undefined && (this.#goElsewhere() || this.#startOver(endpoint))) return
+    const endpoint = this.#endpoint!
     this.#detach()
-    if (failure !== undefined) resetSocket(this.#client)
-  }
-
-  /** An endpoint that resets what it has just accepted has not accepted it. */
-  #startOver(endpoint: Endpoint): boolean {
-    if (!this.#watch.isSilent || this.#repeats >= REPEATS_MAX || this.#client.destroyed) return false
-    this.#repeats += 1
-    this.#servicePort.counts[FAILED]! += 1
-    this.#failed.push(endpoint)
-    this.#reconnect()
-    return true
+    if (failure.syscall === 'bind') this.#keepsSource = false
+    else {
+      this.#servicePort.counts[FAILED]! += 1
+      this.#failed.push(endpoint)
+    }
+    if (!this.#client.destroyed) this.#connect()
   }
 
   #clientClosed(): void {
