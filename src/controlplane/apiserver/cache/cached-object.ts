@@ -72,6 +72,7 @@ export class CachedEvent {
   readonly type: EventType
   readonly current: CachedObject
   readonly previous: CachedObject | undefined
+  #left: CachedObject | undefined
   readonly #lines = new Map<EventType, Buffer>()
   /** Made when the first asks: most events are never told in protobuf. */
   #frames: Map<EventType, Buffer> | undefined
@@ -80,14 +81,28 @@ export class CachedEvent {
     this.type = type
     this.current = current
     this.previous = previous
+    this.#left = undefined
     this.#frames = undefined
+  }
+
+  /**
+   * The object that goes with a type. Who is told of a deletion because the object no longer fits his selector gets its
+   * last state that did, at the version of the change.
+   */
+  toldAs(type: EventType): CachedObject {
+    const { current, previous } = this
+    if (type !== 'DELETED' || this.type === 'DELETED' || previous === undefined) return current
+    const { key, revision } = current
+    const object = (): KubeObject => deepFreeze(withResourceVersion(previous.object, revision))
+    this.#left ??= new CachedObject(key, object(), revision, previous.size)
+    return this.#left
   }
 
   /** `{"type":…,"object":…}\n` */
   line(type: EventType): Buffer {
     let line = this.#lines.get(type)
     if (line === undefined) {
-      line = eventLine(type, this.current.json)
+      line = eventLine(type, this.toldAs(type).json)
       this.#lines.set(type, line)
     }
     return line
@@ -98,7 +113,8 @@ export class CachedEvent {
     this.#frames ??= new Map()
     let frame = this.#frames.get(type)
     if (frame === undefined) {
-      frame = eventFrame(type, this.current.object, this.current.protobuf)
+      const told = this.toldAs(type)
+      frame = eventFrame(type, told.object, told.protobuf)
       this.#frames.set(type, frame)
     }
     return frame
@@ -108,6 +124,7 @@ export class CachedEvent {
   forgetEncodings(): void {
     this.#lines.clear()
     this.#frames = undefined
+    this.#left = undefined
     this.current.forgetEncodings()
     this.previous?.forgetEncodings()
   }

@@ -1,6 +1,6 @@
 import { forbidden } from '../../../api/field-error.ts'
 import { invalidError, StatusError } from '../../../api/status-error.ts'
-import type { CachedEvent, CachedObject } from '../cache/cached-object.ts'
+import type { CachedEvent } from '../cache/cached-object.ts'
 import type { CoreRequest, CoreResponse, WatchItem } from '../core-request.ts'
 import { flag } from '../query-values.ts'
 import type { Registry } from '../registry.ts'
@@ -55,12 +55,12 @@ function itemOf(
   selects: Selection,
   event: CachedEvent,
 ): WatchItem | undefined {
-  const current = registry.served(definition, event.current)
-  const fits = event.type !== 'DELETED' && selects(current.object)
+  const fits = event.type !== 'DELETED' && selects(registry.served(definition, event.current).object)
   const fitted = event.previous !== undefined && selects(registry.served(definition, event.previous).object)
   if (!fits && !fitted) return undefined
   const type = fits ? (fitted ? 'MODIFIED' : 'ADDED') : 'DELETED'
-  return { kind: 'event', type, object: current, event: definition.storage === undefined ? event : undefined }
+  const object = registry.served(definition, event.toldAs(type))
+  return { kind: 'event', type, object, event: definition.storage === undefined ? event : undefined }
 }
 
 function tooOld(asked: bigint, oldest: bigint): WatchItem {
@@ -72,9 +72,8 @@ function tooOld(asked: bigint, oldest: bigint): WatchItem {
 export async function watch(registry: Registry, request: CoreRequest, random: () => number): Promise<CoreResponse> {
   const { definition, info, query } = request
   const signal = request.gone()
-  const isOne = info.name !== ''
-  const prefix = isOne || info.namespace !== '' ? storageKey(definition, info.namespace, info.name) : undefined
-  const concerns = (key: string): boolean => prefix === undefined || (isOne ? key === prefix : key.startsWith(prefix))
+  const prefix = info.namespace === '' ? undefined : storageKey(definition, info.namespace, '')
+  const concerns = (key: string): boolean => prefix === undefined || key.startsWith(prefix)
   const selects = selectionOf(definition, query)
   const { revision: asked, sendInitialEvents, bookmarks, timeoutMs } = readQuery(query, random)
   const { cache } = registry
@@ -87,8 +86,7 @@ export async function watch(registry: Registry, request: CoreRequest, random: ()
   const stream = new WatchStream(first)
   if (sendInitialEvents ?? (asked === undefined || asked === 0n)) {
     for (const stored of source.range(prefix ?? source.prefix)) {
-      if (!concerns(stored.key)) continue
-      const object: CachedObject = registry.served(definition, stored)
+      const object = registry.served(definition, stored)
       if (selects(object.object)) first.push({ kind: 'event', type: 'ADDED', object, event: undefined })
     }
     if (sendInitialEvents && bookmarks)
