@@ -85,9 +85,23 @@ export interface Store {
   close(): Promise<void>
 }
 
-export type StoreErrorCode = 'compacted' | 'future-revision' | 'closed' | 'full' | 'failed' | 'locked' | 'corrupt'
+export type StoreErrorCode =
+  | 'compacted'
+  | 'future-revision'
+  | 'closed'
+  | 'full'
+  | 'failed'
+  | 'locked'
+  | 'corrupt'
+  | 'unavailable'
+  | 'unknown'
+  | 'too-large'
 
-/** An operating error of the store; `failed` means it has stopped for good and the process should exit. */
+/**
+ * An operating error of the store. `failed` means it has stopped for good and the process should exit. `unavailable`
+ * means that nothing happened and a later try may work. `unknown` is a commit without an answer: it has happened, will
+ * still happen, or never will, and whoever depends on it must read again.
+ */
 export class StoreError extends Error {
   readonly code: StoreErrorCode
 
