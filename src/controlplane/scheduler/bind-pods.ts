@@ -5,10 +5,10 @@ import type { ClusterState } from './cluster/cluster-state.ts'
 import type { NodeInfo } from './cluster/node-info.ts'
 import { type PodInfo, podInfoOf } from './cluster/pod-info.ts'
 import type { ClusterEvent } from './cluster-event.ts'
-import { withdrawPromise } from './follow-cluster.ts'
 import type { PodWriter } from './pod-writer.ts'
 import type { SchedulingQueue } from './queue/scheduling-queue.ts'
 import type { QueuedPod } from './queue/waiting-pods.ts'
+import { withdrawPromise } from './withdraw-promise.ts'
 
 export interface BinderOptions {
   readonly state: ClusterState

@@ -3,9 +3,10 @@ import { isPodTerminal } from '../../api/pod-readiness.ts'
 import type { Namespace, Node, Pod } from '../../api/types/core-v1.gen.ts'
 import type { Change } from '../../client/informer.ts'
 import type { ClusterState } from './cluster/cluster-state.ts'
-import { type PodInfo, podInfoOf } from './cluster/pod-info.ts'
+import { podInfoOf } from './cluster/pod-info.ts'
 import type { ClusterEvent } from './cluster-event.ts'
 import type { SchedulingQueue } from './queue/scheduling-queue.ts'
+import { withdrawPromise } from './withdraw-promise.ts'
 
 const SCHEDULER_NAME = 'default-scheduler'
 
@@ -40,13 +41,6 @@ function isSame(a: Pod, b: Pod): boolean {
     x?.deletionTimestamp === y?.deletionTimestamp &&
     JSON.stringify(x?.labels) === JSON.stringify(y?.labels)
   )
-}
-
-/** Room that was promised to a pod is free again. */
-export function withdrawPromise(pod: PodInfo, state: ClusterState, emit: (event: ClusterEvent) => void): void {
-  const promised = state.node(state.nominations.nodeOf(pod.key) ?? '')
-  state.nominations.delete(pod.key)
-  if (promised !== undefined) emit({ kind: 'podRemoved', pod, node: promised })
 }
 
 export function createClusterFollower(options: ClusterFollowerOptions): ClusterFollower {

@@ -10,7 +10,7 @@ import { ClusterState } from './cluster/cluster-state.ts'
 import type { PodInfo } from './cluster/pod-info.ts'
 import type { ClusterEvent } from './cluster-event.ts'
 import { decide, type Refused } from './decide.ts'
-import { createClusterFollower, withdrawPromise } from './follow-cluster.ts'
+import { createClusterFollower } from './follow-cluster.ts'
 import { createPodWriter, type Explanation } from './pod-writer.ts'
 import { planPreemption } from './preemption/plan-preemption.ts'
 import { createPreemptor } from './preemption/preemptor.ts'
@@ -20,6 +20,7 @@ import { RefusalMemo } from './refusal-memo.ts'
 import { serviceBuckets, siblingsOf } from './siblings.ts'
 import { unschedulableMessage } from './unschedulable-message.ts'
 import { filtersOf, wakePods } from './wake-pods.ts'
+import { withdrawPromise } from './withdraw-promise.ts'
 
 /** Writes to the API that may be on their way at once. */
 const WRITES_MAX = 200

@@ -54,6 +54,16 @@ describe('ClusterState', () => {
     )
   })
 
+  test('a node that is gone with its pods leaves its place to the next', () => {
+    const state = new ClusterState()
+    for (let i = 0; i < 10; i++) {
+      assert.equal(state.setNode(node(`n${i}`)).slot, 0)
+      place(state, { [`n${i}`]: [podInfo('x')] })
+      state.removeNode(`n${i}`)
+      state.removePod('default/x')
+    }
+  })
+
   test('a new version of a pod in which nothing changed that is counted', () => {
     const state = new ClusterState()
     state.setNode(node('a'))

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, test } from 'node:test'
-import { POD_DISRUPTION_BUDGETS, PODS } from '../../../../src/api/resource-type.ts'
+import { NODES, POD_DISRUPTION_BUDGETS, PODS } from '../../../../src/api/resource-type.ts'
 import type { Pod } from '../../../../src/api/types/core-v1.gen.ts'
 import { eventually } from '../../../harness/eventually.ts'
 import { type ScheduledCluster, startScheduledCluster } from './scheduled-cluster.ts'
@@ -150,10 +150,35 @@ describe('preemption over the API', () => {
     assert.equal(await promised('high'), 'one')
     await cluster.stopScheduler()
     await finish('low')
-    // Comes first among equals only because the place is not promised to it.
-    await add('rival', '4', 10)
+    // By its name it is the first that the next one hears of.
+    await add('a-rival', '4', 10)
     await cluster.startScheduler()
     assert.equal(await cluster.nodeOf('high'), 'one')
-    assert.equal((await cluster.scheduled('rival')).reason, 'Unschedulable')
+    assert.equal((await cluster.scheduled('a-rival')).reason, 'Unschedulable')
+  })
+
+  test('a promise that cannot be kept is taken back, and others may have the room', async () => {
+    await cluster.addNode('one')
+    await cluster.startScheduler()
+    await add('low', '4', 1)
+    await cluster.nodeOf('low')
+    await add('high', '4', 10)
+    await ending('low')
+    assert.equal(await promised('high'), 'one')
+    const merge = { type: 'application/merge-patch+json' } as const
+    await cluster.client.patch(NODES, { name: 'one' }, { spec: { unschedulable: true } }, merge)
+    const labels = { again: 'yes' }
+    await cluster.client.patch(PODS, { namespace: 'default', name: 'high' }, { metadata: { labels } }, merge)
+    const { message } = await cluster.scheduled('high', (condition) => condition.message!.includes('unschedulable'))
+    assert.equal(
+      message,
+      '0/1 nodes are available: 1 node(s) were unschedulable. ' +
+        'preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.',
+    )
+    assert.equal(cluster.pods.get('default', 'high')?.status?.nominatedNodeName, undefined)
+    const tolerations = [{ key: 'node.kubernetes.io/unschedulable', operator: 'Exists' }]
+    await cluster.addPod('tolerant', { requests: { cpu: '4' }, spec: { priority: 5, tolerations } })
+    await finish('low')
+    assert.equal(await cluster.nodeOf('tolerant'), 'one')
   })
 })
