@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
-import { statSync } from 'node:fs'
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { readLog } from '../../../src/agent/runtime/logs/read-log.ts'
 import { eventually } from '../../harness/eventually.ts'
 import { container, endOf, logText, POD_UID, startRuntime } from './runtime-fixture.ts'
 
@@ -73,7 +75,36 @@ test('the oldest part of a long log gives its space back without stopping the wr
   assert.equal(lines.at(-1), 19_999)
   for (let i = 1; i < lines.length; i++) assert.equal(lines[i], lines[i - 1]! + 1)
   assert.ok(lines.length < 20_000 && lines.length >= 2_900, `${lines.length} lines are kept`)
-  const { blocks } = statSync(join(directory, POD_UID, 'containers/c/0/log'))
-  await eventually(() => (blocks * 512 <= 500_000 ? true : undefined), 1_000, `${blocks * 512} bytes on disk`)
+  await eventually(() => {
+    const bytes = statSync(join(directory, POD_UID, 'containers/c/0/log')).blocks * 512
+    assert.ok(bytes <= 500_000, `${bytes} bytes on disk`)
+    return true
+  }, 10_000)
   assert.equal((await logText(runtime, id, { tailLines: 10_000 })).length, lines.length * 100)
+})
+
+test('a reader who is overtaken by the giving up of old output goes on with a whole line', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'wherry-log-'))
+  t.after(() => rmSync(directory, { recursive: true }))
+  const log = join(directory, 'log')
+  const line = (i: number): string => `${String(i).padStart(99, '.')}\n`
+  const all = Array.from({ length: 1_000 }, (_, i) => line(i)).join('')
+  writeFileSync(log, all)
+  const readWith = async (starts: readonly number[]): Promise<string> => {
+    let asked = 0
+    const start = (): number => starts[Math.min(asked++, starts.length - 1)]!
+    const parts: Uint8Array[] = []
+    const source = { log, isOpen: () => false, start, grown: async () => {} }
+    for await (const part of readLog(source, { follow: false, timestamps: false }, AbortSignal.timeout(10_000)))
+      parts.push(part)
+    return Buffer.concat(parts).toString()
+  }
+  assert.equal(await readWith([0]), all)
+  // Given up while its first bytes were read: not one of them counts.
+  assert.equal(await readWith([0, 450]), all.slice(500))
+  // In the middle of a line: what was told is told, and the rest begins on a line of its own.
+  const told = 64 * 1024
+  assert.notEqual(told % 100, 0)
+  assert.equal(await readWith([0, 0, 70_050]), `${all.slice(0, told)}\n${all.slice(70_100)}`)
+  assert.equal(await readWith([0, 2 ** 30]), '')
 })

@@ -12,6 +12,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { Worker } from 'node:worker_threads'
@@ -164,7 +165,9 @@ test('removing takes everything and follows no link', async (t) => {
   symlinkSync(victim, join(volume, 'a/link'))
   symlinkSync(join(victim, 'precious'), join(volume, 'a/b/file'))
   symlinkSync('nowhere', join(volume, 'dangling'))
-  execFileSync('mkfifo', [join(volume, 'pipe')])
+  const server = createServer().listen(join(volume, 'socket'))
+  await new Promise((resolve) => server.once('listening', resolve))
+  t.after(() => server.close())
   writeFileSync(join(volume, 'a/b/plain'), '')
   mkdirSync(join(volume, 'closed/in'), { recursive: true })
   writeFileSync(join(volume, 'closed/in/file'), '')

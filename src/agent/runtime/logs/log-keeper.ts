@@ -47,6 +47,11 @@ export class LogKeeper {
     this.#limits = limits
   }
 
+  /** The first byte that is kept, or soon will be: what stands before it may read as zeros. */
+  get start(): number {
+    return this.#start
+  }
+
   /** Takes up where an earlier agent stopped; what was written since gets the time of the last write. */
   async open(): Promise<void> {
     const marks = await readIndex(this.#index)
@@ -165,6 +170,8 @@ export class LogKeeper {
   async #giveUpOldest(): Promise<void> {
     const kept = this.#limits.bytesMax - this.#limits.bytesStep
     const start = Math.floor((this.#size - kept) / BLOCK_BYTES) * BLOCK_BYTES
+    // Told before it is done: who reads at this moment knows afterwards whether it was a hole that was read.
+    this.#start = start
     if (!(await punchHole(this.#log, start))) {
       await truncate(this.#log, 0)
       return this.#restart()
@@ -172,7 +179,6 @@ export class LogKeeper {
     this.#marks = this.#marks
       .filter((mark) => mark.end > start)
       .map((mark) => ({ ...mark, offset: Math.max(mark.offset, start) }))
-    this.#start = start
     await this.#writeIndex()
   }
 

@@ -6,6 +6,8 @@ export interface LogSource {
   readonly log: string
   /** True while more may be written. */
   isOpen(): boolean
+  /** The first byte that is kept: what is read before it may be a hole already. */
+  start(): number
   /** Resolves when there may be more than `position` bytes, when the log has ended, or when the signal aborts. */
   grown(position: number, signal: AbortSignal): Promise<void>
 }
@@ -47,13 +49,20 @@ async function* lines(
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   let index = await readIndex(`${source.log}.index`)
-  let position = await firstOffset(file, index, options)
+  let position = await firstOffset(file, Math.max(index[0]?.offset ?? 0, source.start()), index, options)
   let atLineStart = true
   while (!signal.aborted) {
     // Asked before reading: what the container wrote before its end is read even when it ends meanwhile.
     const open = source.isOpen()
     const buffer = Buffer.allocUnsafe(CHUNK_BYTES)
     const { bytesRead } = await file.read(buffer, 0, CHUNK_BYTES, position)
+    if (bytesRead > 0 && position < source.start()) {
+      // The oldest part was given up under our eyes; the line that was cut is ended.
+      position = await afterLineFeed(file, source.start(), (await file.stat()).size)
+      if (!atLineStart) yield Buffer.of(LINE_FEED)
+      atLineStart = true
+      continue
+    }
     if (bytesRead > 0) {
       const bytes = buffer.subarray(0, bytesRead)
       if (options.timestamps) {
@@ -74,10 +83,9 @@ async function* lines(
   }
 }
 
-/** Where to start: the later of `sinceMs` and `tailLines`, always at the start of a line. */
-async function firstOffset(file: FileHandle, index: LogIndex, options: LogOptions): Promise<number> {
+/** Where to start, from `begin` on: the later of `sinceMs` and `tailLines`, always at the start of a line. */
+async function firstOffset(file: FileHandle, begin: number, index: LogIndex, options: LogOptions): Promise<number> {
   const { size } = await file.stat()
-  const begin = index[0]?.offset ?? 0
   let first = begin === 0 ? 0 : await afterLineFeed(file, begin, size)
   if (options.sinceMs !== undefined) {
     const since = offsetSince(index, options.sinceMs) ?? size

@@ -201,6 +201,7 @@ export class ProcessRuntime implements Runtime {
       {
         log: container.directory.log,
         isOpen: () => container.state.phase === 'running',
+        start: () => keeper?.start ?? 0,
         grown: (position, stop) => keeper?.grown(position, stop) ?? Promise.resolve(),
       },
       options,
