@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { thinMarks } from '../../../src/agent/runtime/logs/log-index.ts'
 import { readLog } from '../../../src/agent/runtime/logs/read-log.ts'
 import { eventually } from '../../harness/eventually.ts'
 import { container, endOf, logText, POD_UID, startRuntime } from './runtime-fixture.ts'
@@ -107,4 +108,18 @@ test('a reader who is overtaken by the giving up of old output goes on with a wh
   assert.notEqual(told % 100, 0)
   assert.equal(await readWith([0, 0, 70_050]), `${all.slice(0, told)}\n${all.slice(70_100)}`)
   assert.equal(await readWith([0, 2 ** 30]), '')
+})
+
+test('fewer marks still cover the log without a gap, newest ones untouched', () => {
+  for (const count of [4, 5, 6, 7, 100, 101, 102, 103]) {
+    const marks = Array.from({ length: count }, (_, i) => ({ offset: i * 10 + 5, end: i * 10 + 15, timeMs: i * i }))
+    const thinned = thinMarks(marks)
+    assert.ok(thinned.length < count && thinned.length >= count >> 1, `${thinned.length} of ${count}`)
+    assert.deepEqual([thinned[0]!.offset, thinned.at(-1)], [5, marks.at(-1)])
+    for (let i = 1; i < thinned.length; i++) {
+      assert.equal(thinned[i]!.offset, thinned[i - 1]!.end)
+      assert.ok(thinned[i]!.timeMs >= thinned[i - 1]!.timeMs)
+    }
+    assert.deepEqual(thinned.slice(-(count >> 2)), marks.slice(-(count >> 2)))
+  }
 })

@@ -33,6 +33,20 @@ export async function readIndex(path: string): Promise<LogIndex> {
   }
 }
 
+/**
+ * Half as many marks for the older half of a log: neighbours become one with the later time. A log that is written to
+ * slowly for weeks has a bounded index, at the price of coarser times for what is old.
+ */
+export function thinMarks(marks: LogIndex): LogMark[] {
+  const older = (marks.length >> 1) & ~1
+  const kept: LogMark[] = []
+  for (let i = 0; i < older; i += 2) {
+    const [one, other] = [marks[i]!, marks[i + 1]!]
+    kept.push({ offset: one.offset, end: other.end, timeMs: other.timeMs })
+  }
+  return [...kept, ...marks.slice(older)]
+}
+
 /** The time of the byte at `offset`: that of the last mark at or before it. */
 export function timeAt(index: LogIndex, offset: number): number | undefined {
   let low = 0

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { type FSWatcher, watch } from 'node:fs'
 import { appendFile, rename, stat, truncate, writeFile } from 'node:fs/promises'
 import type { Clock, Timer } from '../../../base/clock.ts'
-import { formatMark, type LogMark, readIndex } from './log-index.ts'
+import { formatMark, type LogMark, readIndex, thinMarks } from './log-index.ts'
 
 export interface LogLimits {
   /** What is kept of one log: the size of one file times how many there would be. */
@@ -19,6 +19,8 @@ const PAUSE_MS = 200
 /** Where changes of files cannot be watched. */
 const POLL_MS = 1_000
 const BLOCK_BYTES = 4096
+/** About half a megabyte of index. */
+const MARKS_MAX = 16_384
 
 /**
  * Watches one log that a container writes to directly: notes when output was seen, and gives back the disk space of
@@ -152,7 +154,10 @@ export class LogKeeper {
         const mark = { offset: this.#size, end: size, timeMs: Math.min(Math.floor(mtimeMs), this.#clock.now()) }
         this.#size = size
         this.#marks.push(mark)
-        await appendFile(this.#index, formatMark(mark), { mode: 0o600 })
+        if (this.#marks.length > MARKS_MAX) {
+          this.#marks = thinMarks(this.#marks)
+          await this.#writeIndex()
+        } else await appendFile(this.#index, formatMark(mark), { mode: 0o600 })
       }
       if (this.#size - this.#start > this.#limits.bytesMax) await this.#giveUpOldest()
     } catch {
