@@ -16,6 +16,10 @@ const LEASE_SECONDS = 40
 /** A status that did not change is told this often all the same. */
 const REPORT_MS = 300_000
 const RETRY_MS = 100
+const NOT_READY = 'node.kubernetes.io/not-ready'
+/** How long a start waits for the taint to go; without controllers it stays. */
+const UNTAINTED_MS = 1_000
+const UNTAINTED_POLL_MS = 10
 
 export interface NodeKeeperOptions {
   readonly client: Client
@@ -47,6 +51,7 @@ export class NodeKeeper {
       try {
         await this.#report()
         await this.#renew()
+        await this.#untainted()
         break
       } catch (error) {
         this.#options.logger.debug({ err: error }, 'the node could not be registered yet')
@@ -54,6 +59,17 @@ export class NodeKeeper {
       }
     }
     this.#next()
+  }
+
+  /** Waits a moment for the control plane to take a new node's not-ready taint off, so that its first pod fits at once. */
+  async #untainted(): Promise<void> {
+    const { client, clock, facts } = this.#options
+    const until = clock.monotonic() + UNTAINTED_MS
+    while (!this.#closed && clock.monotonic() < until) {
+      const { spec } = await client.get(NODES, { name: facts.name })
+      if (spec?.taints?.some(({ key }) => key === NOT_READY) !== true) return
+      await new Promise<void>((resolve) => clock.setTimer(UNTAINTED_POLL_MS, resolve))
+    }
   }
 
   close(): void {
