@@ -49,7 +49,7 @@ export interface ProxyStatus {
   }[]
 }
 
-export interface Proxy {
+export interface ServiceProxy {
   status(): ProxyStatus
   readonly metricsPort: number | undefined
   close(): Promise<void>
@@ -64,7 +64,7 @@ function connectionsMax(): number {
 }
 
 /** Serves the Services of a cluster on all nodes of this machine. Resolves when what the API holds now is being served. */
-export async function startProxy(options: ProxyOptions): Promise<Proxy> {
+export async function startProxy(options: ProxyOptions): Promise<ServiceProxy> {
   const { client, clock, layout, events } = options
   const logger = options.logger.child({ component: 'proxy' })
   const context = tableContext(layout, options.apiServer)
