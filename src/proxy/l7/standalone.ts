@@ -1,10 +1,9 @@
-import type { BalancedEndpointOptions } from '../balance/balanced-endpoint.ts'
 import { Engine, type EngineOptions } from './engine/engine.ts'
-import type { UpstreamOptions } from './engine/upstream.ts'
+import type { EndpointOptions, UpstreamOptions } from './engine/upstream.ts'
 
 export interface HttpProxyOptions extends EngineOptions {
   readonly listen: { readonly host: string; readonly port: number }
-  readonly endpoints: readonly BalancedEndpointOptions[]
+  readonly endpoints: readonly EndpointOptions[]
   readonly upstream?: Omit<UpstreamOptions, 'name' | 'endpoints'>
 }
 
@@ -12,7 +11,7 @@ export interface HttpProxy {
   readonly port: number
   readonly engine: Engine
   /** New endpoints in place of the old ones. */
-  setEndpoints(endpoints: readonly BalancedEndpointOptions[]): void
+  setEndpoints(endpoints: readonly EndpointOptions[]): void
   /** Lets requests under way finish for so long. */
   close(drainMs?: number): Promise<void>
 }

@@ -527,6 +527,8 @@ export class ClientConnection implements ResponseReceiver {
     const at = connection.room(end - start)
     const stop = copyBytes(b, start, end, connection.outbox, at)
     connection.push(this, this.#method === HEAD, stop, nowMs, this.#isLast)
+    // Otherwise it says so itself once it is connected.
+    if (connection.isConnected) this.resumeRequest()
   }
 
   #endTry(outcome: Outcome, nowMs: number): void {

@@ -26,7 +26,8 @@ export interface ResponseReceiver {
   responseEnd(nowMs: number): void
   /**
    * There will be no (further) response on this connection. Until this returns, `b[start, end)` is the request as it was
-   * sent; empty when it is not at hand as a whole.
+   * sent; empty when it is not at hand as a whole. With an error that is `safe` it may be the first part of a
+   * request whose rest is still to come.
    */
   failed(error: ProxyError, detail: string, wasReused: boolean, b: Uint8Array, start: number, end: number): void
   /** The request waited too long behind others; it was safe, and is to be sent again on another connection. */

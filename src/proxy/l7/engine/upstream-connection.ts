@@ -52,7 +52,7 @@ const NO_BYTES = new Uint8Array(0)
 export class UpstreamConnection {
   deadlineMs: number
   isConnected = false
-  /** Takes no further request. */
+  /** Ends with the answer to the request that is answered next; those behind it go elsewhere. */
   isClosing = false
   /** Requests behind others are allowed. */
   isShared = false
@@ -70,6 +70,7 @@ export class UpstreamConnection {
   #isFlushPlanned = false
   #isPaused = false
   #isClosed = false
+  #isLeaving = false
   #lastAnswerMs = 0
   #unwantedBytes = 0
   /** The endpoint closes idle connections after so long, as far as it says. */
@@ -95,7 +96,7 @@ export class UpstreamConnection {
   }
 
   get isUsable(): boolean {
-    return !this.isClosing && !this.#isClosed
+    return !this.isClosing && !this.#isLeaving && !this.#isClosed
   }
 
   /** When the request that is to be answered next began to be the next one. */
@@ -223,7 +224,7 @@ export class UpstreamConnection {
 
   /** No further requests; ends when those under way are answered. */
   close(): void {
-    this.isClosing = true
+    this.#isLeaving = true
     if (this.count === 0 && this.#tunnel === undefined) this.destroy()
   }
 
@@ -361,6 +362,7 @@ export class UpstreamConnection {
     this.#head = (this.#head + 1) & (this.#slots.length - 1)
     this.count--
     this.#served++
+    this.#unwantedBytes = 0
     this.#lastAnswerMs = nowMs
     // Whatever the receiver has not yet written on is in memory that is not read into again.
     this.#isPaused = false
@@ -451,7 +453,8 @@ export class UpstreamConnection {
 
   #fail(slot: Slot, error: ProxyError, detail: string): void {
     const { receiver, chunk, start, end, isWhole } = slot
-    const atHand = isWhole && receiver?.isRequestDone === true
+    // What has never been sent may be sent elsewhere, and the rest of it follow.
+    const atHand = isWhole && (receiver?.isRequestDone === true || error.retry === 'safe')
     receiver?.failed(
       error,
       detail,

@@ -12,10 +12,15 @@ import type { EngineContext } from './engine-context.ts'
 import { TimedStallWatch } from './stall-watch.ts'
 import { UpstreamEndpoint } from './upstream-endpoint.ts'
 
+export interface EndpointOptions extends BalancedEndpointOptions {
+  /** Its pod is ending: it gets new requests only when all others are ending too. */
+  readonly terminating?: boolean
+}
+
 export interface UpstreamOptions {
   /** What it is called in metrics, such as `shop/cart:http`. */
   readonly name: string
-  readonly endpoints: readonly BalancedEndpointOptions[]
+  readonly endpoints: readonly EndpointOptions[]
   /** Default: of two drawn at random the better one by peak-EWMA. */
   readonly createBalancer?: () => Balancer
   readonly circuit?: CircuitLimits
@@ -57,15 +62,16 @@ export class Upstream {
   }
 
   /** Sets the endpoints. Those that stay keep their connections; those that go finish what they are about. */
-  replace(next: readonly BalancedEndpointOptions[]): void {
+  replace(next: readonly EndpointOptions[]): void {
     const known = new Map([...this.#endpoints.keys()].map((endpoint) => [endpoint.name, endpoint]))
     const balanced = next.map((options) => {
       const old = known.get(`${options.address}:${options.port}`)
-      if (old === undefined) return new BalancedEndpoint(options)
-      old.weight = options.weight ?? 1
-      old.zone = options.zone
-      known.delete(old.name)
-      return old
+      const endpoint = old ?? new BalancedEndpoint(options)
+      endpoint.weight = options.weight ?? 1
+      endpoint.zone = options.zone
+      endpoint.terminating = options.terminating === true
+      known.delete(endpoint.name)
+      return endpoint
     })
     for (const gone of known.values()) {
       this.#endpoints.get(gone)?.drain()

@@ -86,6 +86,33 @@ test('an endpoint that does not listen is passed over for another, whatever the 
   for (let i = 0; i < 30; i++) {
     peer.send(post('hello'))
     await peer.until(/there$/)
+    // Longer than what is read before there is a connection.
+    peer.send(post(`${'x'.repeat(300_000)}hello`))
+    await peer.until(/there$/)
+  }
+})
+
+test('an endpoint whose pod is ending gets nothing new while there is another', async (t) => {
+  const [old, next] = [
+    await startBackend(
+      t,
+      answering(() => ok('old')),
+    ),
+    await startBackend(
+      t,
+      answering(() => ok('next')),
+    ),
+  ]
+  const { client, proxy } = await startProxy(t, [old])
+  const peer = await client()
+  const ending = { address: '127.0.0.1', port: old.port, terminating: true }
+  proxy.setEndpoints([ending])
+  peer.send(get())
+  await peer.until(/old$/)
+  proxy.setEndpoints([ending, { address: '127.0.0.1', port: next.port }])
+  for (let i = 0; i < 10; i++) {
+    peer.send(get())
+    await peer.until(/next$/)
   }
 })
 
