@@ -33,6 +33,7 @@ export function createDispatch(
   const plain = async (request: CoreRequest): Promise<CoreResponse> => {
     const { definition, info } = request
     if (!definition.verbs.includes(info.verb as never)) throw methodNotAllowed()
+    if (info.name === '' && (info.verb === 'update' || info.verb === 'patch')) throw methodNotAllowed()
     switch (info.verb) {
       case 'get': {
         const asked = revisionParameter(request.query)
