@@ -12,7 +12,12 @@ export const NAMESPACES = ['red', 'blue'] as const
 const APPS = ['web', 'db'] as const
 export const KEYS = [ZONE, HOSTNAME, 'rack'] as const
 
-const some = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(arbitrary, { nil: undefined })
+const some = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
+  fc.option(arbitrary, { nil: undefined, freq: 2 })
+const mostly = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
+  fc.option(arbitrary, { nil: undefined, freq: 6 })
+const seldom = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
+  fc.oneof({ weight: 1, arbitrary }, { weight: 6, arbitrary: fc.constant(undefined) })
 /** An object without the fields that are undefined. */
 function defined<T extends object>(object: T): { [K in keyof T]: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as never
@@ -23,13 +28,13 @@ export const nodeName = fc.constantFrom(...NAMES)
 export const arbitraryNode: fc.Arbitrary<Node> = fc
   .record({
     name: nodeName,
-    zone: some(fc.constantFrom('z1', 'z2')),
-    rack: some(fc.constantFrom('r1', 'r2')),
-    cpu: fc.integer({ min: 0, max: 6 }),
-    pods: fc.integer({ min: 0, max: 5 }),
+    zone: mostly(fc.constantFrom('z1', 'z2')),
+    rack: mostly(fc.constantFrom('r1', 'r2')),
+    cpu: fc.integer({ min: 2, max: 12 }),
+    pods: fc.integer({ min: 2, max: 8 }),
     gpu: some(fc.integer({ min: 0, max: 2 })),
-    taint: some(fc.constantFrom('NoSchedule', 'NoExecute', 'PreferNoSchedule')),
-    unschedulable: some(fc.boolean()),
+    taint: seldom(fc.constantFrom('NoSchedule', 'NoExecute', 'PreferNoSchedule')),
+    unschedulable: seldom(fc.constant(true)),
   })
   .map(({ name, zone, rack, cpu, pods, gpu, taint, unschedulable }) => ({
     metadata: { name, labels: defined({ [HOSTNAME]: name, [ZONE]: zone, rack }) as Record<string, string> },
@@ -57,7 +62,7 @@ const selector: fc.Arbitrary<LabelSelector> = fc.oneof(
 const podTerm: fc.Arbitrary<PodAffinityTerm> = fc
   .record({
     topologyKey: fc.constantFrom(...KEYS),
-    labelSelector: some(selector),
+    labelSelector: mostly(selector),
     namespaces: some(fc.subarray([...NAMESPACES])),
     namespaceSelector: some(fc.constantFrom<LabelSelector>({}, { matchLabels: { team: 'one' } })),
     matchLabelKeys: some(fc.constant(['version'])),
@@ -100,27 +105,23 @@ const spreadConstraint = fc
   })
   .map((constraint) => defined(constraint))
 
-/** Mostly plain, so that clusters fill up. */
-const rarely = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
-  fc.option(arbitrary, { nil: undefined, freq: 2 })
-
 export const arbitraryPod: fc.Arbitrary<Pod> = fc
   .record({
     namespace: fc.constantFrom(...NAMESPACES),
     name: fc.integer({ min: 0, max: 9 }).map((i) => `p${i}`),
-    app: some(fc.constantFrom(...APPS)),
+    app: mostly(fc.constantFrom(...APPS)),
     version: some(fc.constantFrom('1', '2')),
     cpu: fc.integer({ min: 0, max: 3 }),
-    gpu: rarely(fc.integer({ min: 0, max: 2 })),
-    hostPort: rarely(fc.constantFrom(80, 81)),
+    gpu: seldom(fc.integer({ min: 0, max: 2 })),
+    hostPort: seldom(fc.constantFrom(80, 81)),
     priority: fc.integer({ min: 0, max: 3 }),
-    tolerates: some(fc.constantFrom('taint', 'node.kubernetes.io/unschedulable', undefined)),
-    nodeSelector: rarely(fc.constantFrom({ [ZONE]: 'z1' }, { rack: 'r1' })),
-    nodeTerms: rarely(fc.array(nodeTerm, { minLength: 1, maxLength: 2 })),
-    near: rarely(fc.array(podTerm, { maxLength: 2 })),
-    apart: rarely(fc.array(podTerm, { maxLength: 2 })),
-    spread: rarely(fc.array(spreadConstraint, { maxLength: 2 })),
-    isEnding: rarely(fc.constant('2026-01-01T00:00:00Z')),
+    tolerates: seldom(fc.constantFrom('taint', 'node.kubernetes.io/unschedulable', undefined)),
+    nodeSelector: seldom(fc.constantFrom({ [ZONE]: 'z1' }, { rack: 'r1' })),
+    nodeTerms: seldom(fc.array(nodeTerm, { minLength: 1, maxLength: 2 })),
+    near: seldom(fc.array(podTerm, { minLength: 1, maxLength: 2 })),
+    apart: some(fc.array(podTerm, { maxLength: 2 })),
+    spread: some(fc.array(spreadConstraint, { minLength: 1, maxLength: 2 })),
+    isEnding: seldom(fc.constant('2026-01-01T00:00:00Z')),
   })
   .map((parts) => {
     const { namespace, name, app, version, cpu, gpu, hostPort, priority, tolerates, isEnding } = parts
@@ -157,6 +158,7 @@ export const arbitraryCluster: fc.Arbitrary<NaiveCluster> = fc
     nodes: fc.uniqueArray(arbitraryNode, { minLength: 1, maxLength: 5, selector: ({ metadata }) => metadata?.name }),
     pods: fc.uniqueArray(fc.record({ pod: arbitraryPod, nodeName }), {
       maxLength: 12,
+      size: 'max',
       selector: ({ pod }) => `${pod.metadata?.namespace}/${pod.metadata?.name}`,
     }),
     red: namespaceLabels,

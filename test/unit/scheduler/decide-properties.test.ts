@@ -41,7 +41,7 @@ describe('decisions', () => {
   test('so they do after any history, whatever was asked on the way', () => {
     const newcomers = fc.array(newcomer, { minLength: 1, maxLength: 3 })
     fc.assert(
-      fc.property(fc.array(arbitraryStep, { maxLength: 60 }), newcomers, (steps, pods) => {
+      fc.property(fc.array(arbitraryStep, { maxLength: 60, size: 'max' }), newcomers, (steps, pods) => {
         const infos = pods.map(podInfoOf)
         const { state, cluster } = live(steps, (asked) => {
           for (const info of infos) decide(info, asked, { start: 0, random: () => 0 })

@@ -10,7 +10,7 @@ import { summaryOf } from './state-summary.ts'
 describe('ClusterState', () => {
   test('changed step by step it is the same as made from scratch', () => {
     fc.assert(
-      fc.property(fc.array(arbitraryStep, { maxLength: 60 }), (steps) => {
+      fc.property(fc.array(arbitraryStep, { maxLength: 60, size: 'max' }), (steps) => {
         const { state, cluster } = live(steps, summaryOf)
         assert.deepEqual(summaryOf(state), summaryOf(stateOf(cluster)))
       }),

@@ -183,6 +183,13 @@ const rows: readonly Row[] = [
   },
   {
     filter: 'InterPodAffinity',
+    name: 'the only one of its kind leaves, which was where nobody can follow',
+    waits: podInfo('db-2', { labels: { app: 'db' }, spec: { affinity: db } }),
+    happens: removed(podInfo('db-1', { labels: { app: 'db' } })),
+    wakes: true,
+  },
+  {
+    filter: 'InterPodAffinity',
     name: 'a pod that keeps it away leaves',
     waits: podInfo('db', { labels: { app: 'db' } }),
     happens: removed(podInfo('other', { spec: { affinity: noDb } })),
