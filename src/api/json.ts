@@ -125,11 +125,6 @@ export function isRawInteger(value: unknown): value is LongInteger {
   return value instanceof LongInteger
 }
 
-/** The text of a JSON value, with the integers that `parseJson` kept as they were written. */
-export function stringifyJson(value: unknown): string {
-  return JSON.stringify(value)
-}
-
 interface Frame {
   readonly keys: Set<string> | undefined
   /** Those of `keys` that are known to stand twice: a path is made of each once, for it may be long. */

@@ -79,15 +79,6 @@ export function parseQuantity(text: string): Quantity {
   return quantity
 }
 
-export function isQuantity(text: string): boolean {
-  try {
-    parseQuantity(text)
-    return true
-  } catch {
-    return false
-  }
-}
-
 /** Negative, zero or positive, as for sorting. */
 export function compareQuantities(a: string, b: string): number {
   const difference = parseQuantity(a).nano - parseQuantity(b).nano
@@ -102,12 +93,6 @@ export function quantityToMilli(text: string): number {
 /** Whole units, rounded up: bytes, pods, counts. */
 export function quantityToNumber(text: string): number {
   return Number(divideUp(parseQuantity(text).nano, NANO))
-}
-
-/** The sum, in the notation of the first. */
-export function addQuantities(a: string, b: string): string {
-  const first = parseQuantity(a)
-  return formatQuantity({ nano: first.nano + parseQuantity(b).nano, format: first.format })
 }
 
 /** The canonical text: no fraction, the largest suffix that keeps the value whole, binary only for whole numbers ≥ 1024. */
