@@ -1,6 +1,15 @@
 import { objectKey } from '../../../api/object.ts'
 import { type PodRequests, podRequests } from '../../../api/pod-requests.ts'
-import type { Container, ContainerPort, Pod, Toleration } from '../../../api/types/core-v1.gen.ts'
+import type {
+  Container,
+  ContainerPort,
+  Pod,
+  PodAffinityTerm,
+  PodSpec,
+  PreferredSchedulingTerm,
+  Toleration,
+  WeightedPodAffinityTerm,
+} from '../../../api/types/core-v1.gen.ts'
 import { type NodeMatch, namedNodes, nodeSelectorTermMatch, requiredNodeMatch } from './node-selection.ts'
 import { type PodTerm, podTermOf, type WeightedPodTerm } from './pod-term.ts'
 import { bucketsOfPod } from './selector-index.ts'
@@ -32,7 +41,7 @@ export interface PodInfo {
   readonly buckets: readonly string[]
   readonly priority: number
   readonly isTerminating: boolean
-  /** When it began to run, in milliseconds since the epoch; at the end of time while it has not. */
+  /** When it began to run, as `startedAtMs` says. */
   readonly startedAtMs: number
   readonly requests: PodRequests
   readonly others: readonly (readonly [resource: string, amount: number])[]
@@ -51,69 +60,90 @@ export interface PodInfo {
   readonly preferredSpread: readonly SpreadConstraint[]
 }
 
-function hostPortsOf(containers: readonly Container[]): readonly HostPort[] {
-  return containers
-    .flatMap(({ ports = [] }): readonly ContainerPort[] => ports)
-    .filter(({ hostPort = 0 }) => hostPort > 0)
-    .map(({ hostIP, protocol = 'TCP', hostPort }) => ({
-      ip: hostIP === undefined || hostIP === '' ? '0.0.0.0' : hostIP,
-      protocol,
-      port: hostPort!,
-    }))
+const NONE: readonly never[] = []
+
+function hostPortsOf({ containers = [], initContainers = [] }: Partial<PodSpec>): readonly HostPort[] {
+  const sidecars = initContainers.filter(({ restartPolicy }) => restartPolicy === 'Always')
+  const ports = [...sidecars, ...containers].flatMap(({ ports = [] }): readonly ContainerPort[] => ports)
+  const held = ports.filter(({ hostPort = 0 }) => hostPort > 0)
+  if (held.length === 0) return NONE
+  return held.map(({ hostIP, protocol = 'TCP', hostPort }) => ({
+    ip: hostIP === undefined || hostIP === '' ? '0.0.0.0' : hostIP,
+    protocol,
+    port: hostPort!,
+  }))
 }
 
-function counted(pod: Pod): PodRequests {
-  const filled = (container: Container): Container => {
-    const requests = { ...DEFAULT_REQUESTS, ...container.resources?.requests }
-    return { ...container, resources: { ...container.resources, requests } }
-  }
+function asksForBoth({ resources }: Container): boolean {
+  return resources?.requests?.cpu !== undefined && resources.requests.memory !== undefined
+}
+
+/** What the pod requests, with a little in place of nothing. */
+function countedRequests(pod: Pod, requests: PodRequests): PodRequests {
   const { containers = [], initContainers = [] } = pod.spec ?? {}
+  if (containers.every(asksForBoth) && initContainers.every(asksForBoth)) return requests
+  const filled = (container: Container): Container => ({
+    ...container,
+    resources: { ...container.resources, requests: { ...DEFAULT_REQUESTS, ...container.resources?.requests } },
+  })
   const spec = { ...pod.spec, containers: containers.map(filled), initContainers: initContainers.map(filled) }
   return podRequests({ ...pod, spec })
 }
 
+function othersOf({ others }: PodRequests): PodInfo['others'] {
+  const asked = Object.entries(others).filter(([, amount]) => amount > 0)
+  return asked.length === 0 ? NONE : asked
+}
+
+function termsOf(terms: readonly PodAffinityTerm[] | undefined, pod: Pod): readonly PodTerm[] {
+  return terms === undefined ? NONE : terms.map((term) => podTermOf(term, pod))
+}
+
+function weightedTermsOf(terms: readonly WeightedPodAffinityTerm[] | undefined, pod: Pod): readonly WeightedPodTerm[] {
+  if (terms === undefined) return NONE
+  return terms.map(({ podAffinityTerm, weight }) => ({ term: podTermOf(podAffinityTerm, pod), weight }))
+}
+
+function nodePreferencesOf(terms: readonly PreferredSchedulingTerm[] | undefined): readonly NodePreference[] {
+  if (terms === undefined) return NONE
+  return terms.map(({ preference, weight }) => ({ match: nodeSelectorTermMatch(preference), weight }))
+}
+
+/** Milliseconds since the epoch; the end of time for a pod that has not begun to run. */
 export function startedAtMs({ status }: Pod): number {
   return status?.startTime === undefined ? Number.POSITIVE_INFINITY : Date.parse(status.startTime)
 }
 
 export function podInfoOf(pod: Pod): PodInfo {
-  const { spec, metadata } = pod
-  const { nodeAffinity, podAffinity, podAntiAffinity } = spec?.affinity ?? {}
+  const { spec = {}, metadata } = pod as { readonly spec?: Partial<PodSpec>; readonly metadata?: Pod['metadata'] }
+  const { nodeAffinity, podAffinity, podAntiAffinity } = spec.affinity ?? {}
   const requests = podRequests(pod)
-  const countedRequests = counted(pod)
-  const terms = (list: Parameters<typeof podTermOf>[0][] | readonly Parameters<typeof podTermOf>[0][] = []) =>
-    list.map((term) => podTermOf(term, pod))
-  const weighted = (affinity: typeof podAffinity): readonly WeightedPodTerm[] =>
-    (affinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []).map(({ podAffinityTerm, weight }) => ({
-      term: podTermOf(podAffinityTerm, pod),
-      weight,
-    }))
-  const sidecars = (spec?.initContainers ?? []).filter(({ restartPolicy }) => restartPolicy === 'Always')
+  const counted = countedRequests(pod, requests)
+  const namespace = metadata?.namespace ?? ''
+  const labels = metadata?.labels ?? {}
   return {
     pod,
     key: objectKey(pod),
     uid: metadata?.uid ?? '',
-    namespace: metadata?.namespace ?? '',
-    labels: metadata?.labels ?? {},
-    buckets: bucketsOfPod(metadata?.namespace ?? '', metadata?.labels ?? {}),
-    priority: spec?.priority ?? 0,
+    namespace,
+    labels,
+    buckets: bucketsOfPod(namespace, labels),
+    priority: spec.priority ?? 0,
     isTerminating: metadata?.deletionTimestamp !== undefined,
     startedAtMs: startedAtMs(pod),
     requests,
-    others: Object.entries(requests.others).filter(([, amount]) => amount > 0),
-    countedCpuMilli: countedRequests.cpuMilli,
-    countedMemoryBytes: countedRequests.memoryBytes,
-    hostPorts: hostPortsOf([...sidecars, ...(spec?.containers ?? [])]),
-    tolerations: spec?.tolerations ?? [],
+    others: othersOf(requests),
+    countedCpuMilli: counted.cpuMilli,
+    countedMemoryBytes: counted.memoryBytes,
+    hostPorts: hostPortsOf(spec),
+    tolerations: spec.tolerations ?? NONE,
     nodeMatch: requiredNodeMatch(pod),
     namedNodes: namedNodes(pod),
-    nodePreferences: (nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []).map(
-      ({ preference, weight }) => ({ match: nodeSelectorTermMatch(preference), weight }),
-    ),
-    requiredTerms: terms(podAffinity?.requiredDuringSchedulingIgnoredDuringExecution),
-    requiredAntiTerms: terms(podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution),
-    preferredTerms: weighted(podAffinity),
-    preferredAntiTerms: weighted(podAntiAffinity),
+    nodePreferences: nodePreferencesOf(nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution),
+    requiredTerms: termsOf(podAffinity?.requiredDuringSchedulingIgnoredDuringExecution, pod),
+    requiredAntiTerms: termsOf(podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution, pod),
+    preferredTerms: weightedTermsOf(podAffinity?.preferredDuringSchedulingIgnoredDuringExecution, pod),
+    preferredAntiTerms: weightedTermsOf(podAntiAffinity?.preferredDuringSchedulingIgnoredDuringExecution, pod),
     requiredSpread: spreadConstraintsOf(pod, 'DoNotSchedule'),
     preferredSpread: spreadConstraintsOf(pod, 'ScheduleAnyway'),
   }

@@ -5,10 +5,21 @@ export function bucketOf(namespace: string | undefined, anchor: string | undefin
   return `${namespace ?? ''}\0${anchor ?? ''}`
 }
 
-/** Every bucket in which something is filed that may select this pod. */
+const REMEMBERED_MAX = 4_096
+const known = new Map<string, readonly string[]>()
+
+/** Every bucket in which something is filed that may select this pod. Pods of one workload share the list. */
 export function bucketsOfPod(namespace: string, labels: Readonly<Record<string, string>>): readonly string[] {
-  const anchors = [undefined, ...Object.entries(labels).map(([key, value]) => anchorOf(key, value))]
-  return anchors.flatMap((anchor) => [bucketOf(undefined, anchor), bucketOf(namespace, anchor)])
+  const entries = Object.entries(labels)
+  const text = `${namespace}\0${entries.map(([key, value]) => anchorOf(key, value)).join('\0')}`
+  let buckets = known.get(text)
+  if (buckets === undefined) {
+    const anchors = [undefined, ...entries.map(([key, value]) => anchorOf(key, value))]
+    buckets = anchors.flatMap((anchor) => [bucketOf(undefined, anchor), bucketOf(namespace, anchor)])
+    if (known.size >= REMEMBERED_MAX) known.clear()
+    known.set(text, buckets)
+  }
+  return buckets
 }
 
 /**

@@ -17,11 +17,15 @@ export interface SpreadConstraint {
   readonly honorsTaints: boolean
 }
 
+const NONE: readonly never[] = []
+
 export function spreadConstraintsOf(
   pod: Pod,
   whenUnsatisfiable: 'DoNotSchedule' | 'ScheduleAnyway',
 ): readonly SpreadConstraint[] {
-  return (pod.spec?.topologySpreadConstraints ?? [])
+  const { topologySpreadConstraints } = pod.spec ?? {}
+  if (topologySpreadConstraints === undefined) return NONE
+  return topologySpreadConstraints
     .filter((constraint) => constraint.whenUnsatisfiable === whenUnsatisfiable)
     .map((constraint) => spreadConstraintOf(constraint, pod))
 }
