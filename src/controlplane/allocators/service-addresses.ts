@@ -222,6 +222,8 @@ export function createServiceAddresses(options: ServiceAddressOptions): ServiceA
       }
       return {
         settle(outcome, stored) {
+          // Nobody knows which of the two is stored: both stay taken until a repair has seen what is.
+          if (outcome === 'unknown') return
           if (outcome === 'committed') release(before, reservation.owner)
           if (outcome === 'abandoned' || stored === undefined) reservation.giveBack()
         },

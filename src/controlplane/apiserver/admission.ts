@@ -17,10 +17,13 @@ export interface AdmissionRequest {
   readonly dryRun: boolean
 }
 
+/** What became of a write; `unknown` when the store gave no answer: it may have happened, or happen still. */
+export type WriteOutcome = 'committed' | 'abandoned' | 'unknown'
+
 /** What a plugin did outside the object (addresses taken); settled once the write's fate is known. */
 export interface AdmissionEffect {
   /** `stored` is what a committed write has left: the object, or undefined when it is gone. */
-  settle(outcome: 'committed' | 'abandoned', stored?: KubeObject): void
+  settle(outcome: WriteOutcome, stored?: KubeObject): void
 }
 
 /** Runs after defaulting and before validation; refuses by throwing a StatusError. */

@@ -11,13 +11,14 @@ import type { Attributes, Authorizer } from './authorizer.ts'
 import { ClusterCache } from './cache/cluster-cache.ts'
 import type { CoreRequest } from './core-request.ts'
 import { type Answer, createDirectTransport } from './direct-transport.ts'
-import { createDispatch } from './dispatch.ts'
+import { createDispatch, type Dispatch } from './dispatch.ts'
 import type { RequestRecord } from './edge/audit-log.ts'
 import type { ValueTransformer } from './edge/encryption.ts'
 import { impersonate } from './edge/impersonate.ts'
 import type { PodLogSource } from './edge/pod-log-source.ts'
 import type { ServiceAccountTokens } from './edge/service-account-tokens.ts'
 import { startEventExpiry } from './event-expiry.ts'
+import type { Fence } from './fence.ts'
 import { forbiddenError } from './forbidden.ts'
 import { InFlight } from './in-flight.ts'
 import { mediaType, parseBody } from './parse-body.ts'
@@ -53,8 +54,11 @@ export interface ApiServerOptions {
 }
 
 export interface ApiServer extends RequestHandler {
-  /** Calls in the same process: the same checks and the same order of things, but objects instead of bytes. */
-  transport(user: User): Transport
+  /**
+   * Calls in the same process: the same checks and the same order of things, but objects instead of bytes. With a fence,
+   * writes are refused (Conflict) once the caller no longer holds its Lease.
+   */
+  transport(user: User, fence?: Fence): Transport
   readonly registry: Registry
   /** Compares the watch cache with the store; one that differs stops serving and is rebuilt. True when they agree. */
   verifyCaches(): Promise<boolean>
@@ -120,7 +124,11 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   }
 
   /** Any request on a resource, in the same way for both kinds of callers. */
-  const execute = async (target: Target, request: Omit<CoreRequest, 'info' | 'definition'>): Promise<Answer> => {
+  const execute = async (
+    target: Target,
+    request: Omit<CoreRequest, 'info' | 'definition'>,
+    carryOut: Dispatch = dispatch,
+  ): Promise<Answer> => {
     const { definition } = target
     const info = target.info as ResourceInfo
     if (definition === undefined || (definition.namespaced ? needsNamespace(info) : info.namespace !== ''))
@@ -135,7 +143,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       user: request.user,
       gone: request.gone,
     }
-    if (!target.isReview) return { definition, response: await dispatch(whole) }
+    if (!target.isReview) return { definition, response: await carryOut(whole) }
     if (info.verb !== 'create' || info.name !== '') throw methodNotAllowed()
     return { definition, response: await review(definition, whole, options) }
   }
@@ -199,20 +207,22 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       )
       return response
     },
-    transport(user) {
+    transport(user, fence) {
+      const carryOut = fence === undefined ? dispatch : createDispatch(registry.fencedBy(fence), options)
       const run = async ({ method, path, query: given, ...request }: ApiRequest): Promise<Answer> => {
         const query = new URLSearchParams(given)
         const target = targetOf(method, path, query)
         authorize(user, target.info, query)
         if (target.info.kind === 'path') throw pathNotFound()
-        return execute(target, {
+        const whole = {
           query,
           contentType: request.contentType ?? 'application/json',
           body: request.body,
           duplicates: [],
           user,
           gone: () => request.signal ?? NEVER,
-        })
+        }
+        return execute(target, whole, carryOut)
       }
       return createDirectTransport(run, statusOf)
     },

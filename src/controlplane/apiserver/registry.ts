@@ -3,14 +3,15 @@ import type { Draft, KubeObject } from '../../api/object.ts'
 import { decodeObject } from '../../api/schema/decode.ts'
 import { conflictError, notFoundError, StatusError } from '../../api/status-error.ts'
 import type { Clock } from '../../base/clock.ts'
-import type { Revision, Store } from '../store/store.ts'
-import { StoreError } from '../store/store.ts'
-import type { AdmissionEffect, AdmissionPlugin, AdmissionRequest } from './admission.ts'
+import { type CommitResult, type Revision, type Store, StoreError, type StoreTransaction } from '../store/store.ts'
+import type { AdmissionEffect, AdmissionPlugin, AdmissionRequest, WriteOutcome } from './admission.ts'
 import { CachedObject, deepFreeze, withResourceVersion } from './cache/cached-object.ts'
 import type { ClusterCache } from './cache/cluster-cache.ts'
 import type { ResourceCache } from './cache/resource-cache.ts'
 import type { ValueTransformer } from './edge/encryption.ts'
+import type { Fence } from './fence.ts'
 import { storageKey } from './request-info.ts'
+import { storeStatus } from './store-status.ts'
 
 export interface RegistryOptions {
   readonly store: Store
@@ -22,17 +23,15 @@ export interface RegistryOptions {
 
 const MODIFIED = 'the object has been modified; please apply your changes to the latest version and try again'
 const RETRIES_MAX = 10
+/** Renewals of a lease that one write may meet. */
+const FENCE_TRIES = 5
 /** As what is read of a request: nothing grows beyond it by patches either. */
 const OBJECT_BYTES_MAX = 3 * 1024 * 1024
 /** Unknown fields that are named to the client; a body may have any number of them. */
 const FINDINGS_MAX = 20
 
-/** What the store's refusal means to a client. */
-function storeStatus(error: unknown): unknown {
-  if (!(error instanceof StoreError)) return error
-  if (error.code === 'full')
-    return new StatusError('InsufficientStorage', `${error.message}; reads and deletions still work`)
-  return new StatusError('ServiceUnavailable', error.message)
+function failedOutcome(error: unknown): WriteOutcome {
+  return error instanceof StoreError && error.mayHaveHappened ? 'unknown' : 'abandoned'
 }
 
 /**
@@ -42,10 +41,22 @@ function storeStatus(error: unknown): unknown {
 export class Registry {
   readonly #options: RegistryOptions
   /** Other groups' forms of stored objects, made once for all who read them. */
-  readonly #served = new Map<ResourceDefinition, WeakMap<CachedObject, CachedObject>>()
+  readonly #served: Map<ResourceDefinition, WeakMap<CachedObject, CachedObject>>
+  readonly #fence: Fence | undefined
 
-  constructor(options: RegistryOptions) {
+  constructor(
+    options: RegistryOptions,
+    fence?: Fence,
+    served = new Map<ResourceDefinition, WeakMap<CachedObject, CachedObject>>(),
+  ) {
     this.#options = options
+    this.#fence = fence
+    this.#served = served
+  }
+
+  /** The same registry for a writer that must hold a Lease: its writes are refused with Conflict once it does not. */
+  fencedBy(fence: Fence): Registry {
+    return new Registry(this.#options, fence, this.#served)
   }
 
   get clock(): Clock {
@@ -120,10 +131,10 @@ export class Registry {
     effects: readonly AdmissionEffect[],
     dryRun: boolean,
   ): Promise<CachedObject | undefined> {
-    const { store, cache, transform } = this.#options
+    const { cache, transform } = this.#options
     const { namespace = '', name = '' } = object.metadata ?? {}
     const key = storageKey(definition, namespace, name)
-    let outcome: 'committed' | 'abandoned' = 'abandoned'
+    let outcome: WriteOutcome = 'abandoned'
     try {
       const { resourceVersion: _, ...metadata } = object.metadata ?? {}
       const stored = { ...(definition.storage?.toStorage(object) ?? object), metadata }
@@ -135,7 +146,7 @@ export class Registry {
       if (dryRun) return asOf(expected)
       const bytes = transform?.toStorage(key, plain) ?? plain
       cache.announce(bytes, stored)
-      const { ok, revision } = await store.commit({
+      const { ok, revision } = await this.#commit({
         expect: [{ key, modRevision: expected }],
         puts: [{ key, value: bytes }],
         deletes: [],
@@ -147,6 +158,7 @@ export class Registry {
       // The cache's own copy carries the shared encoding; somebody may have written again already.
       return cached?.revision === revision ? cached : asOf(revision)
     } catch (error) {
+      if (outcome !== 'committed') outcome = failedOutcome(error)
       throw storeStatus(error)
     } finally {
       for (const effect of effects) effect.settle(outcome, object)
@@ -155,11 +167,11 @@ export class Registry {
 
   /** Removes an object that stands at this version; false when it has changed. */
   async remove(stored: CachedObject, effects: readonly AdmissionEffect[], dryRun: boolean): Promise<boolean> {
-    let outcome: 'committed' | 'abandoned' = 'abandoned'
+    let outcome: WriteOutcome = 'abandoned'
     try {
       if (dryRun) return true
-      const { store, cache } = this.#options
-      const { ok, revision } = await store.commit({
+      const { cache } = this.#options
+      const { ok, revision } = await this.#commit({
         expect: [{ key: stored.key, modRevision: stored.revision }],
         puts: [],
         deletes: [stored.key],
@@ -169,10 +181,29 @@ export class Registry {
       await cache.reach(revision)
       return true
     } catch (error) {
+      if (outcome !== 'committed') outcome = failedOutcome(error)
       throw storeStatus(error)
     } finally {
       for (const effect of effects) effect.settle(outcome)
     }
+  }
+
+  /** Commits; for a fenced writer only as long as the Lease is its own. */
+  async #commit(transaction: StoreTransaction): Promise<CommitResult> {
+    const { store, cache } = this.#options
+    const fence = this.#fence
+    if (fence === undefined) return store.commit(transaction)
+    let held = fence.revision()
+    for (let tries = 0; held !== undefined && tries < FENCE_TRIES; tries++) {
+      const expect = [...transaction.expect, { key: fence.key, modRevision: held }]
+      const result = await store.commit({ ...transaction, expect })
+      if (result.ok) return result
+      const lease = await store.get(fence.key)
+      // The Lease is where it was: it is the object that has changed.
+      if (lease?.modRevision === held) return result
+      held = lease !== undefined && fence.isHeld(cache.decodeStored(lease).object) ? lease.modRevision : undefined
+    }
+    throw new StatusError('Conflict', `the writer no longer holds the lease ${fence.key}; another one leads`)
   }
 
   /**

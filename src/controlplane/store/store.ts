@@ -104,11 +104,18 @@ export type StoreErrorCode =
  */
 export class StoreError extends Error {
   readonly code: StoreErrorCode
+  /** Of a failed commit: whether it may be in the store all the same. */
+  readonly mayHaveHappened: boolean
 
-  constructor(code: StoreErrorCode, message: string, options?: { readonly cause?: unknown }) {
-    super(message, options)
+  constructor(
+    code: StoreErrorCode,
+    message: string,
+    options: { readonly cause?: unknown; readonly mayHaveHappened?: boolean } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.name = 'StoreError'
     this.code = code
+    this.mayHaveHappened = options.mayHaveHappened ?? code === 'unknown'
   }
 }
 

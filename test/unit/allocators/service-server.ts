@@ -18,8 +18,11 @@ export interface ServiceServer {
   readonly transport: Transport
   readonly addresses: ServiceAddresses
   readonly store: Store
-  /** What the next commits do, first come first served: take so many turns of the event loop, then succeed or fail. */
-  readonly fates: { readonly turns: number; readonly fails: boolean }[]
+  /**
+   * What the next commits do, first come first served: take so many turns of the event loop, then succeed or fail;
+   * `unanswered` ones happen or not, and nobody is told.
+   */
+  readonly fates: { readonly turns: number; readonly fails: boolean; readonly unanswered?: 'happens' | 'lost' }[]
   /** A write with query parameters, as `dryRun=All`. Throws StatusError. */
   write(method: 'POST' | 'PUT' | 'PATCH' | 'DELETE', name: string, query: object, body?: unknown): Promise<Service>
   close(): Promise<void>
@@ -46,6 +49,8 @@ export async function startServiceServer(options: ServiceServerOptions = {}): Pr
         const fate = fates.shift()
         for (let i = 0; i < (fate?.turns ?? 0); i++) await new Promise((resolve) => setImmediate(resolve))
         if (fate?.fails) throw new StoreError('full', 'the disk is full')
+        if (fate?.unanswered === 'happens') await target.commit(transaction)
+        if (fate?.unanswered !== undefined) throw new StoreError('unknown', 'no answer')
         return target.commit(transaction)
       }
     },

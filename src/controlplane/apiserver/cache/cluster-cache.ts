@@ -5,6 +5,7 @@ import { type Clock, sleep, type Timer } from '../../../base/clock.ts'
 import type { Logger } from '../../../base/logger.ts'
 import type { KeyValue, Revision, Store, StoreEvent } from '../../store/store.ts'
 import type { ValueTransformer } from '../edge/encryption.ts'
+import { storeStatus } from '../store-status.ts'
 import { CachedEvent, CachedObject, deepFreeze, withResourceVersion } from './cached-object.ts'
 import { digestAsOf } from './digest-as-of.ts'
 import { ResourceCache } from './resource-cache.ts'
@@ -79,9 +80,14 @@ export class ClusterCache {
     this.#written.set(bytes, object)
   }
 
-  /** Resolves once the copy holds everything that was committed before the call. */
+  /** Resolves once the copy holds everything that was committed before the call. Rejects with StatusError. */
   async fresh(): Promise<void> {
-    const revision = await this.#options.store.currentRevision()
+    let revision: Revision
+    try {
+      revision = await this.#options.store.currentRevision()
+    } catch (error) {
+      throw storeStatus(error)
+    }
     if (revision > this.#revision) await this.reach(revision)
   }
 

@@ -7,6 +7,7 @@ import type { CoreRequest, CoreResponse } from '../core-request.ts'
 import type { Registry } from '../registry.ts'
 import { storageKey } from '../request-info.ts'
 import { type Selection, selectionOf } from '../selection.ts'
+import { storeStatus } from '../store-status.ts'
 
 /** What errors on the query of a list or a watch are about. */
 export const LIST_OPTIONS = { group: 'meta.k8s.io', kind: 'ListOptions' }
@@ -112,7 +113,7 @@ async function pageFromStore(
           retryAfterSeconds: 1,
         },
       )
-    throw error
+    throw storeStatus(error)
   }
 }
 

@@ -57,9 +57,11 @@ export function readError({ reason }: EtcdFailure, tried: string): StoreError {
 export function writeError(failure: EtcdFailure, tried: string): StoreError {
   switch (failure.kind) {
     case 'full':
+      // The write that crosses the quota is answered with this error although it is done.
       return new StoreError(
         'full',
         `etcd at ${tried} is out of space (${failure.reason}); compact and defragment it, then: etcdctl alarm disarm`,
+        { mayHaveHappened: true },
       )
     case 'tooLarge':
       return new StoreError('too-large', `etcd at ${tried} takes no transaction of this size: ${failure.reason}`)
