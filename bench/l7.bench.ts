@@ -1,5 +1,5 @@
 /**
- * The HTTP hot path beside its peers: `node bench/l7.bench.ts [seconds] [name …]`. Each proxy runs alone on one core,
+ * The HTTP hot path beside its peers: `node bench/l7.bench.ts [rounds] [name …]`. Each proxy runs alone on one core,
  * wrk and the backend (nginx) share the other; 1 KB responses, keep-alive. Only ratios within one run count.
  */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
@@ -16,6 +16,9 @@ const CONNECTIONS = [64, 256] as const
 const BODY = 'x'.repeat(1_024)
 const PROXY_CORE = '0'
 const LOAD_CORE = '1'
+const WARM_REQUESTS = 50_000
+const WARM_TURNS_MAX = 8
+const SLICE_SECONDS = 2
 const READY_WITHIN_MS = 10_000
 
 interface Peer {
@@ -202,50 +205,72 @@ const milliseconds = (text: string, percentile: string): number => {
   return Number(value) * { us: 0.001, ms: 1, s: 1_000 }[unit as 'us' | 'ms' | 's']
 }
 
-async function measure(
-  peer: Peer,
-  c: number,
-  seconds: number,
-  backend: number,
-  directory: string,
-): Promise<Row | undefined> {
-  const port = await freePort()
-  const child = peer.start(port, backend, directory)
-  if (child === undefined) return undefined
-  try {
-    await accepts(port)
-    wrk(port, c, 1)
-    const before = cpuSeconds(child.pid!)
-    const text = wrk(port, c, seconds)
-    const cpu = cpuSeconds(child.pid!) - before
-    const requests = Number(/(\d+) requests in/.exec(text)?.[1] ?? 0)
-    const errors =
-      Number(/Non-2xx or 3xx responses: (\d+)/.exec(text)?.[1] ?? 0) +
-      [...(/Socket errors: (.*)/.exec(text)?.[1] ?? '').matchAll(/\d+/g)].reduce((sum, [n]) => sum + Number(n), 0)
+interface Running {
+  readonly name: string
+  readonly port: number
+  readonly child: ChildProcess
+}
+
+/** Sums of one proxy's slices. */
+interface Sums {
+  requests: number
+  cpu: number
+  errors: number
+  readonly p50: number[]
+  readonly p99: number[]
+}
+
+const count = (pattern: RegExp, text: string): number => Number(pattern.exec(text)?.[1] ?? 0)
+
+function slice({ port, child }: Running, c: number, sums: Sums): void {
+  const before = cpuSeconds(child.pid!)
+  const text = wrk(port, c, SLICE_SECONDS)
+  sums.cpu += cpuSeconds(child.pid!) - before
+  sums.requests += count(/(\d+) requests in/, text)
+  sums.errors += count(/Non-2xx or 3xx responses: (\d+)/, text)
+  for (const [n] of (/Socket errors: (.*)/.exec(text)?.[1] ?? '').matchAll(/\d+/g)) sums.errors += Number(n)
+  sums.p50.push(milliseconds(text, '50'))
+  sums.p99.push(milliseconds(text, '99'))
+}
+
+const median = (values: readonly number[]): number => values.toSorted((x, y) => x - y)[values.length >> 1] ?? Number.NaN
+
+/** All proxies in turn, again and again, so that whatever else the machine does falls on all of them alike. */
+function measure(running: readonly Running[], c: number, rounds: number): Row[] {
+  const sums = running.map((): Sums => ({ requests: 0, cpu: 0, errors: 0, p50: [], p99: [] }))
+  for (const proxy of running) {
+    // Until what is compiled while running has been.
+    for (let warm = 0, turns = 0; warm < WARM_REQUESTS && turns < WARM_TURNS_MAX; turns++) {
+      warm += count(/(\d+) requests in/, wrk(proxy.port, c, 1))
+    }
+  }
+  for (let round = 0; round < rounds; round++) {
+    for (const [i, proxy] of running.entries()) slice(proxy, c, sums[i]!)
+  }
+  return running.map(({ name, child }, i) => {
+    const { requests, cpu, errors, p50, p99 } = sums[i]!
     return {
-      proxy: peer.name,
+      proxy: name,
       c,
-      'req/s': Math.round(Number(/Requests\/sec:\s+([\d.]+)/.exec(text)?.[1] ?? 0)),
+      'req/s': Math.round(requests / rounds / SLICE_SECONDS),
       'CPU µs/req': Number(((cpu * 1e6) / requests).toFixed(2)),
-      'p50 ms': Number(milliseconds(text, '50').toFixed(2)),
-      'p99 ms': Number(milliseconds(text, '99').toFixed(2)),
+      'p50 ms': Number(median(p50).toFixed(2)),
+      'p99 ms': Number(median(p99).toFixed(2)),
       'RSS MiB': Math.round(memoryMiB(child.pid!).rss),
       errors,
     }
-  } finally {
-    await stop(child)
-  }
+  })
 }
 
 async function main(): Promise<void> {
   const [first, ...names] = process.argv.slice(2)
-  const seconds = Number(first ?? 5)
+  const rounds = Number(first ?? 3)
   const missing = ['wrk', 'nginx', 'taskset'].filter((command) => !has(command))
   if (missing.length > 0) {
     process.stdout.write(`left out: ${missing.join(', ')} not installed\n`)
     return
   }
-  process.stdout.write(`${describeMachine()}; ${seconds} s each\n`)
+  process.stdout.write(`${describeMachine()}; ${rounds} × ${SLICE_SECONDS} s each\n`)
   const directory = mkdtempSync(join(tmpdir(), 'wherry-l7-bench-'))
   const backendPort = await freePort()
   const backend = nginx(
@@ -255,17 +280,23 @@ async function main(): Promise<void> {
     'backend',
   )
   const rows: Row[] = []
+  const running: Running[] = []
   try {
     await accepts(backendPort)
-    for (const c of CONNECTIONS) {
-      for (const peer of PEERS) {
-        if (names.length > 0 && !names.includes(peer.name)) continue
-        const row = await measure(peer, c, seconds, backendPort, directory)
-        if (row === undefined) process.stdout.write(`left out: ${peer.name} is not installed\n`)
-        else rows.push(row)
+    for (const peer of PEERS) {
+      if (names.length > 0 && !names.includes(peer.name)) continue
+      const port = await freePort()
+      const child = peer.start(port, backendPort, directory)
+      if (child === undefined) {
+        process.stdout.write(`left out: ${peer.name} is not installed\n`)
+        continue
       }
+      running.push({ name: peer.name, port, child })
+      await accepts(port)
     }
+    for (const c of CONNECTIONS) rows.push(...measure(running, c, rounds))
   } finally {
+    for (const { child } of running) await stop(child)
     await stop(backend)
     rmSync(directory, { recursive: true, force: true })
   }

@@ -6,6 +6,8 @@ const SHARED_ANSWERS = 256
 const FIRST_DEPTH = 4
 /** Latency while sharing may be this much above that without. */
 const TOLERANCE = 1.25
+/** An answer is slow that takes so many times as long as the average. */
+const STALL_FACTOR = 8
 
 /**
  * How many requests one connection to an endpoint may hold. Its server answers them one after another, so sharing pays
@@ -27,6 +29,8 @@ export class SharingRule {
   #sumMs = 0
   #quickestMs = Number.POSITIVE_INFINITY
   #aloneMs = 0
+  /** Of the latest count of answers. */
+  #meanMs = 0
   #tryAtMs = Number.NEGATIVE_INFINITY
   #pauseMs: number
 
@@ -38,6 +42,11 @@ export class SharingRule {
   /** Mean latency without sharing when it was last measured; 0: not yet. */
   get aloneMs(): number {
     return this.#aloneMs
+  }
+
+  /** An answer that takes longer holds up those behind it: `stallMs`, more where all answers take long. */
+  get stallAfterMs(): number {
+    return Math.max(this.#settings.stallMs, this.#meanMs * STALL_FACTOR)
   }
 
   /** A request was answered `latencyMs` after it was sent. */
@@ -56,6 +65,7 @@ export class SharingRule {
   #think(nowMs: number): void {
     const { depthMax, fastMs, waitMs } = this.#settings
     const meanMs = this.#sumMs / this.#answers
+    this.#meanMs = meanMs
     const isFast = this.#quickestMs <= fastMs
     this.#answers = 0
     this.#sumMs = 0

@@ -3,7 +3,7 @@ import type { UpstreamConnection } from './upstream-connection.ts'
 import type { StallWatch } from './upstream-endpoint.ts'
 
 /**
- * Has requests moved to other connections when the one before them takes longer than `stallMs`. Runs only while
+ * Has requests moved to other connections when the one before them takes too long (`SharingRule.stallAfterMs`). Runs only while
  * requests wait behind others. What has already arrived is read before anything is decided, since it may be this
  * process that was slow.
  */
@@ -41,7 +41,7 @@ export class TimedStallWatch implements StallWatch {
   readonly #look = (): void => {
     const nowMs = this.#clock.monotonic()
     for (const connection of this.#connections) {
-      if (connection.count < 2 || nowMs - connection.waitingSinceMs < this.#stallMs) continue
+      if (!connection.isStalled(nowMs)) continue
       this.#connections.delete(connection)
       connection.moveWaiting(nowMs)
     }

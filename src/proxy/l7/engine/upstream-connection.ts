@@ -18,6 +18,8 @@ export interface ConnectionOwner {
   closed(connection: UpstreamConnection): void
   /** A request was answered so long after it had been sent. */
   answered(latencyMs: number, nowMs: number): void
+  /** After so long without the next answer, those behind it are not to wait any longer. */
+  readonly stallAfterMs: number
   /** Requests waited behind one that was slow. */
   stalled(nowMs: number): void
 }
@@ -99,9 +101,9 @@ export class UpstreamConnection {
     return !this.isClosing && !this.#isLeaving && !this.#isClosed
   }
 
-  /** When the request that is to be answered next began to be the next one. */
-  get waitingSinceMs(): number {
-    return Math.max(this.#slots[this.#head]!.sentAtMs, this.#lastAnswerMs)
+  /** Requests have waited too long behind the next one. */
+  isStalled(nowMs: number): boolean {
+    return this.count > 1 && nowMs - this.#waitingSinceMs() >= this.#owner.stallAfterMs
   }
 
   /** Where a request of up to `bytes` may be written to, in `outbox`; `push` follows. */
@@ -290,6 +292,11 @@ export class UpstreamConnection {
     // A write that was still pending keeps its memory.
     if (chunk !== undefined && chunk.live === 0 && !this.#wire.isPending) this.#context.outboxChunks.giveBack(chunk)
     this.#chunk = undefined
+  }
+
+  /** When the request that is to be answered next began to be the next one. */
+  #waitingSinceMs(): number {
+    return Math.max(this.#slots[this.#head]!.sentAtMs, this.#lastAnswerMs)
   }
 
   #onConnect(): void {

@@ -104,6 +104,10 @@ export class UpstreamEndpoint implements ConnectionOwner {
     this.sharing.answered(latencyMs, nowMs)
   }
 
+  get stallAfterMs(): number {
+    return this.sharing.stallAfterMs
+  }
+
   stalled(nowMs: number): void {
     this.sharing.stalled(nowMs)
   }
