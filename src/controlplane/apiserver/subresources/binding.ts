@@ -54,11 +54,13 @@ export async function bind(registry: Registry, request: CoreRequest): Promise<Co
         { type: 'PodScheduled', status: 'True' },
         timestamp(registry.clock.now()),
       )
+      // The promise of a node is kept, or void (KEP-5278).
+      const { nominatedNodeName: _, ...status } = pod.status ?? {}
       return {
         ...pod,
         metadata: { ...pod.metadata, ...(Object.keys(annotations).length > 0 ? { annotations } : {}) },
         spec: { ...pod.spec!, nodeName: node },
-        status: { ...pod.status, conditions },
+        status: { ...status, conditions },
       } as Pod
     },
     dryRun,

@@ -53,6 +53,8 @@ describe('preemption over the API', () => {
     assert.equal((await cluster.scheduled('sneaky')).reason, 'Unschedulable')
     await finish('low')
     assert.equal(await cluster.nodeOf('high'), 'one')
+    const bound = await cluster.client.get(PODS, { namespace: 'default', name: 'high' })
+    assert.equal(bound.status?.nominatedNodeName, undefined)
     // Two of four are left after it, and one of those is taken.
     assert.equal(await cluster.nodeOf('sneaky'), 'one')
   })
