@@ -5,7 +5,7 @@ import { identifyProcess } from './base/process-identity.ts'
 import { runAgent } from './cli/processes/agent.ts'
 import { runControlPlane } from './cli/processes/control-plane.ts'
 import { createFileLogger } from './cli/processes/file-logger.ts'
-import type { LogLevel, Role, StoreKind } from './cli/processes/protocol.ts'
+import type { LogLevel, Role } from './cli/processes/protocol.ts'
 import { runProxy } from './cli/processes/proxy.ts'
 import type { RoleContext, RunningRole } from './cli/processes/run-child.ts'
 import { prepareCluster } from './cli/up/prepare-cluster.ts'
@@ -22,8 +22,8 @@ export interface StartClusterOptions {
   readonly kubeconfig?: string
   /** A free one when left out. */
   readonly apiPort?: number
-  /** `memory` when left out. */
-  readonly store?: StoreKind
+  /** As `--store`; `memory` when left out. */
+  readonly store?: 'sqlite' | 'memory' | `etcd=${string}`
   readonly logLevel?: LogLevel
 }
 

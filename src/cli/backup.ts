@@ -1,16 +1,12 @@
 import { existsSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { isAlive } from '../base/process-identity.ts'
 import { backupStore, restoreStore } from '../controlplane/store/backup.ts'
 import { StoreError } from '../controlplane/store/store.ts'
 import { type ClusterSelection, dataDirectory } from './data-directory.ts'
+import { storeFile } from './open-store.ts'
 import { readRunState } from './up/run-state.ts'
 import { UserError } from './user-error.ts'
-
-/** The store's file in a data directory. */
-export function storeFile(dataDir: string): string {
-  return join(dataDir, 'store', 'wherry.db')
-}
 
 function asUserError(error: unknown): never {
   throw error instanceof StoreError ? new UserError(error.message, undefined, { cause: error }) : error

@@ -27,6 +27,21 @@ function withCluster(command: Command): Command {
     .option('--data-dir <dir>', 'where its state lives (default: wherry/<name> in the user data directory)')
 }
 
+/** Everything about an etcd but its addresses. */
+function withEtcd(command: Command): Command {
+  return command
+    .option('--store-prefix <prefix>', 'what the keys in etcd begin with (default: /registry)')
+    .option('--etcd-ca <file>', 'CA of the etcd servers, PEM')
+    .option('--etcd-cert <file>', 'client certificate for etcd, PEM')
+    .option('--etcd-key <file>', 'its key, PEM')
+}
+
+/** `--store` and what says more about an etcd. */
+function withStore(command: Command): Command {
+  const what = 'where objects are kept: sqlite, memory or etcd=URL[,URL…] (default: as before, else sqlite)'
+  return withEtcd(command.option('--store <store>', what))
+}
+
 function createProgram(): Command {
   const program = new Command('wherry')
     .description('A Kubernetes-compatible cluster with a service mesh in its data plane, ready in about a second.')
@@ -37,7 +52,7 @@ function createProgram(): Command {
       '\nExamples:\n  wherry up                     start a cluster of one node\n  wherry up --nodes 3           start one of three\n  wherry status -o json         every address a script needs\n',
     )
 
-  withCluster(program.command('up'))
+  withStore(withCluster(program.command('up')))
     .description('Start the cluster and keep it running until Ctrl-C; a second start finds everything again.')
     .addOption(
       new Option('--nodes <n>', 'number of nodes on this machine').argParser(integerBetween(1, NODE_COUNT_MAX)),
@@ -53,7 +68,6 @@ function createProgram(): Command {
     .addOption(
       new Option('--dataplane <dataplane>', 'how Services are balanced').choices(['userspace']).default('userspace'),
     )
-    .addOption(new Option('--store <store>', 'where objects are kept').choices(['sqlite', 'memory']).default('sqlite'))
     .addOption(
       new Option('--log-level <level>', 'how much the log files hold')
         .choices(['debug', 'info', 'warn', 'error'])
@@ -61,7 +75,7 @@ function createProgram(): Command {
     )
     .addHelpText(
       'after',
-      '\nExamples:\n  wherry up\n  wherry up --nodes 3 --name shop\n  wherry up --data-dir ./state --api-port 0 --kubeconfig ./kubeconfig\n',
+      '\nExamples:\n  wherry up\n  wherry up --nodes 3 --name shop\n  wherry up --data-dir ./state --api-port 0 --kubeconfig ./kubeconfig\n  wherry up --store etcd=http://127.0.0.1:2379\n',
     )
     .action(async (options) => (await import('./up/up.ts')).up(options))
 
@@ -83,6 +97,18 @@ function createProgram(): Command {
     .option('--force', 'replace a store that holds objects')
     .addHelpText('after', '\nExamples:\n  wherry restore before-upgrade.db --force\n')
     .action(async (file, options) => (await import('./backup.ts')).restore(file, options))
+
+  const store = program.command('store').description('Move the objects of a stopped cluster.')
+  withEtcd(withCluster(store.command('copy')))
+    .description('Copy all objects of a stopped cluster from one store to another, and compare them.')
+    .requiredOption('--from <store>', 'where the objects are: sqlite or etcd=URL[,URL…]')
+    .requiredOption('--to <store>', 'where they are to go: sqlite or etcd=URL[,URL…]')
+    .option('--force', 'delete what the target holds')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  wherry store copy --from sqlite --to etcd=http://127.0.0.1:2379\n  wherry store copy --from etcd=http://127.0.0.1:2379 --to sqlite --force\n',
+    )
+    .action(async (options) => (await import('./store-copy.ts')).storeCopy(options))
   return program
 }
 

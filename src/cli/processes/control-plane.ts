@@ -1,10 +1,9 @@
 import { createServer } from 'node:net'
-import { join } from 'node:path'
 import { systemClock } from '../../base/clock.ts'
 import { startControlPlane } from '../../controlplane/control-plane.ts'
-import { createMemoryStore } from '../../controlplane/store/memory-store.ts'
-import { openSqliteStore } from '../../controlplane/store/sqlite-store.ts'
 import { StoreError } from '../../controlplane/store/store.ts'
+import { openStore } from '../open-store.ts'
+import { explainedStoreError } from '../store-error-text.ts'
 import { UserError } from '../user-error.ts'
 import type { RoleContext, RunningRole } from './run-child.ts'
 
@@ -18,7 +17,7 @@ function mayUsePrivilegedPorts(address: string): Promise<boolean> {
 }
 
 function explained(error: unknown): unknown {
-  if (error instanceof StoreError) return new UserError(error.message, undefined, { cause: error })
+  if (error instanceof StoreError) return explainedStoreError(error)
   const { code, message } = error as NodeJS.ErrnoException
   if (code === 'EADDRINUSE')
     return new UserError(
@@ -37,9 +36,7 @@ export async function runControlPlane({ config, logger, phase, fatal }: RoleCont
     const controlPlane = await startControlPlane({
       ...config,
       openStore: (onFailure) =>
-        config.store === 'memory'
-          ? createMemoryStore()
-          : openSqliteStore({ path: join(config.dataDir, 'store', 'wherry.db'), onFailure }),
+        openStore(config.store, { dataDir: config.dataDir, logger: logger.child({ part: 'store' }), onFailure }),
       clock: systemClock,
       logger,
       random: Math.random,

@@ -1,9 +1,9 @@
 import type { AddressLayout } from '../../base/address-layout.ts'
+import type { StoreSpec } from '../store-spec.ts'
 
 export const ROLES = ['control-plane', 'agent', 'proxy'] as const
 export type Role = (typeof ROLES)[number]
 
-export type StoreKind = 'sqlite' | 'memory'
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
 /** What a child needs to do its work; sent once it has loaded its code. */
@@ -12,7 +12,7 @@ export interface ProcessConfig {
   readonly dataDir: string
   readonly layout: AddressLayout
   readonly apiPort: number
-  readonly store: StoreKind
+  readonly store: StoreSpec
   readonly kubeconfig: string
   readonly logLevel: LogLevel
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { StoreFlags } from '../store-spec.ts'
 import { UserError } from '../user-error.ts'
 
 /** What a cluster keeps from one start to the next beside its store: `<data directory>/cluster.json`. */
@@ -10,6 +11,9 @@ export interface ClusterRecord {
   readonly octet: number
   readonly nodes: number
   readonly apiPort: number | undefined
+  /** As `--store` was given, without user and password; missing in what older versions wrote. */
+  readonly store?: string
+  readonly storeFlags?: StoreFlags
 }
 
 export const OCTET_MIN = 64

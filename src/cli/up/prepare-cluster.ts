@@ -4,18 +4,21 @@ import { dirname, join, resolve } from 'node:path'
 import { addressLayout } from '../../base/address-layout.ts'
 import { isAlive } from '../../base/process-identity.ts'
 import { type ClusterSelection, dataDirectory } from '../data-directory.ts'
-import type { LogLevel, ProcessConfig, Role, StoreKind } from '../processes/protocol.ts'
+import type { LogLevel, ProcessConfig, Role } from '../processes/protocol.ts'
+import type { StoreFlags } from '../store-spec.ts'
 import { UserError } from '../user-error.ts'
 import { chooseApiPort } from './api-port.ts'
+import { chooseStore } from './choose-store.ts'
 import { claimRange } from './claim-range.ts'
 import { octetCandidates, readClusterRecord, writeClusterRecord } from './cluster-record.ts'
 import { endLeftovers, readRunState } from './run-state.ts'
 
-export interface PrepareOptions extends ClusterSelection {
+export interface PrepareOptions extends ClusterSelection, StoreFlags {
   readonly nodes?: number
   readonly kubeconfig?: string
   readonly apiPort?: number
-  readonly store: StoreKind
+  /** What `--store` says; the cluster's own, and for a new one sqlite, when left out. */
+  readonly store?: string
   readonly logLevel: LogLevel
 }
 
@@ -85,18 +88,19 @@ export async function prepareCluster(options: PrepareOptions): Promise<PreparedC
     )
   }
   const name = record?.name ?? options.name
+  const store = chooseStore(options, record, dataDir)
   const { octet, claim } = await claimOctet(name, dataDir, record?.octet)
   try {
     const ended = previous === undefined ? [] : await endLeftovers(previous, 3_000)
     const apiPort = await chooseApiPort(options.apiPort, record?.apiPort)
     const nodes = options.nodes ?? record?.nodes ?? 1
-    writeClusterRecord(dataDir, { name, octet, nodes, apiPort })
+    writeClusterRecord(dataDir, { name, octet, nodes, apiPort, ...store.record })
     const config: ProcessConfig = {
       clusterName: name,
       dataDir,
       layout: addressLayout(octet, name, nodes),
       apiPort,
-      store: options.store,
+      store: store.spec,
       kubeconfig: options.kubeconfig === undefined ? join(dataDir, 'kubeconfig') : resolve(options.kubeconfig),
       logLevel: options.logLevel,
     }

@@ -1,6 +1,7 @@
 import { styleText } from 'node:util'
 import type { AddressLayout } from '../../base/address-layout.ts'
 import type { ProcessConfig } from '../processes/protocol.ts'
+import { storeText } from '../store-spec.ts'
 
 /** What was chosen and why, before anything starts. */
 export function choicesText(config: ProcessConfig, version: string): string {
@@ -9,9 +10,11 @@ export function choicesText(config: ProcessConfig, version: string): string {
     ['data', config.dataDir],
     [
       'store',
-      config.store === 'sqlite'
+      config.store.kind === 'sqlite'
         ? 'sqlite: embedded, every acknowledged write is on disk'
-        : 'memory: nothing survives the end of this command',
+        : config.store.kind === 'memory'
+          ? 'memory: nothing survives the end of this command'
+          : `${storeText(config.store)}: shared, keys under ${config.store.prefix}`,
     ],
     [
       'runtime',

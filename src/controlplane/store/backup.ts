@@ -4,7 +4,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { assertOwn, openDatabase, pragma } from './sqlite/database.ts'
 import { type EntryRow, entrySum, revisionOf } from './sqlite/entry.ts'
 import { corruptError, storeErrorOf } from './sqlite/store-error-of.ts'
-import { StoreError } from './store.ts'
+import { type Revision, StoreError } from './store.ts'
 
 /** How far a restored store's revision jumps, so that no watcher takes new changes for ones it has seen (etcd's advice). */
 const RESTORE_BUMP = 1_000_000_000n
@@ -52,12 +52,7 @@ export async function restoreStore(from: string, to: string, options: { readonly
     const newest = newestRevision(backup)
     backup.prepare('VACUUM INTO ?').run(fresh)
     backup.close()
-    const { database, close } = openDatabase(fresh)
-    const mark = database.prepare(
-      'INSERT INTO marks (name, revision) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET revision = excluded.revision',
-    )
-    for (const name of ['revision', 'compacted']) mark.run(name, newest + RESTORE_BUMP)
-    close()
+    jumpAhead(fresh, newest)
     for (const suffix of ['-wal', '-shm']) rmSync(`${to}${suffix}`, { force: true })
     renameSync(fresh, to)
   } catch (error) {
@@ -66,6 +61,19 @@ export async function restoreStore(from: string, to: string, options: { readonly
   } finally {
     for (const suffix of ['-wal', '-shm', '.lock']) rmSync(`${fresh}${suffix}`, { force: true })
   }
+}
+
+/**
+ * Lets the store in a file go on far behind `revision`, with everything up to there compacted: whoever knows a revision
+ * from before must list anew. The store must not be open. Throws StoreError.
+ */
+export function jumpAhead(path: string, revision: Revision): void {
+  const { database, close } = openDatabase(path)
+  const mark = database.prepare(
+    'INSERT INTO marks (name, revision) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET revision = excluded.revision',
+  )
+  for (const name of ['revision', 'compacted']) mark.run(name, revision + RESTORE_BUMP)
+  close()
 }
 
 /** Opens a backup after looking at all of it. Throws `corrupt`. */

@@ -16,7 +16,8 @@ export interface EtcdAccess {
   /** `http://host:2379` or `https://…`; all of one scheme. */
   readonly endpoints: readonly string[]
   readonly user?: { readonly name: string; readonly password: string }
-  readonly tls?: { readonly ca: Buffer; readonly cert?: Buffer; readonly key?: Buffer }
+  /** Without a CA the system's own ones count. */
+  readonly tls?: { readonly ca?: Buffer; readonly cert?: Buffer; readonly key?: Buffer }
 }
 
 interface Member {

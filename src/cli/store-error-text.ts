@@ -1,0 +1,16 @@
+import type { StoreError } from '../controlplane/store/store.ts'
+import { UserError } from './user-error.ts'
+
+/** A store's error as the person at the terminal sees it: what it is, and what to do next. */
+export function explainedStoreError(error: StoreError): UserError {
+  return new UserError(error.message, hintOf(error), { cause: error })
+}
+
+function hintOf({ code, message }: StoreError): string | undefined {
+  if (code !== 'unavailable') return undefined
+  if (/authentication failed|user name is empty|invalid auth token|permission denied/.test(message))
+    return 'give user and password in the address: --store etcd=http://USER:PASSWORD@host:2379'
+  if (/certificate|self-signed|SSL|TLS/i.test(message))
+    return "give the etcd's CA with --etcd-ca, and a client certificate with --etcd-cert and --etcd-key"
+  return 'start that etcd (Debian package etcd-server), or give the address of one that runs with --store etcd=URL[,URL…]'
+}
