@@ -195,7 +195,6 @@ export class TcpRelay {
         callback: (bytes: number, from: Uint8Array) => this.#fromClient(bytes, from),
       },
     } as ConstructorParameters<typeof Socket>[0])
-    client.setNoDelay(true)
     client.on('error', () => {
       if (this.#upstream !== undefined) resetSocket(this.#upstream)
     })

@@ -7,6 +7,7 @@ import { type PortTarget, type RelayContext, TcpRelay } from './tcp-relay.ts'
 const BACKLOG = 4_096
 
 interface AcceptingHandle {
+  setNoDelay(enable: boolean): number
   onconnection(this: unknown, error: number, handle: ClosableHandle | undefined): void
 }
 
@@ -52,6 +53,8 @@ export function openTcpPort(listener: Listener, servicePort: ServicePort, contex
  */
 function accept(server: Server, onHandle: (handle: ClosableHandle) => void): void {
   const { _handle: handle } = server as unknown as { readonly _handle: AcceptingHandle }
+  // Accepted connections inherit it, which spares each a system call.
+  handle.setNoDelay(true)
   handle.onconnection = (error, accepted) => {
     // Out of descriptors, or the client has gone again: the kernel keeps the others in its queue.
     if (error === 0 && accepted !== undefined) onHandle(accepted)

@@ -110,10 +110,6 @@ export function listenerKey(protocol: string, address: string, port: number): st
   return `${protocol} ${address}:${port}`
 }
 
-export function sameEndpoint(a: Endpoint, b: Endpoint): boolean {
-  return a.address === b.address && a.port === b.port && a.nodeName === b.nodeName
-}
-
 export function compareEndpoints(a: Endpoint, b: Endpoint): number {
   if (a.address !== b.address) return a.address < b.address ? -1 : 1
   return a.port - b.port
