@@ -85,6 +85,24 @@ function createProgram(): Command {
     .addHelpText('after', '\nExamples:\n  wherry status\n  wherry status --name shop -o json\n')
     .action(async (options) => (await import('./status.ts')).status(options))
 
+  program
+    .command('proxy')
+    .description('Balance HTTP over some addresses, without a cluster, until Ctrl-C.')
+    .requiredOption('--listen <address>', 'where to listen, e.g. 127.0.0.1:8080; port 0 takes a free one')
+    .requiredOption('--to <addresses>', 'where requests go, separated by commas')
+    .option('--admin <address>', 'where to serve /metrics, /status and /healthz (default: nowhere)')
+    .option('--balance <algorithm>', 'how requests are shared out (default: p2c-peak-ewma)')
+    .addOption(
+      new Option('--drain <seconds>', 'time for requests under way when it ends')
+        .default(10)
+        .argParser(integerBetween(0, 3_600)),
+    )
+    .addHelpText(
+      'after',
+      '\nExamples:\n  wherry proxy --listen 127.0.0.1:8080 --to 127.0.0.1:9001,127.0.0.1:9002\n  wherry proxy --listen [::1]:8080 --to 127.0.0.1:9001 --admin 127.0.0.1:9090\n',
+    )
+    .action(async (options) => (await import('./proxy/run-proxy.ts')).runProxy(options))
+
   withCluster(program.command('backup'))
     .description('Write a consistent copy of the store to a file; works while the cluster runs.')
     .argument('<file>', 'the file to write; it must not exist yet')

@@ -1,4 +1,5 @@
 import { Engine, type EngineOptions } from './engine/engine.ts'
+import { onlyRoute } from './engine/route.ts'
 import type { EndpointOptions, UpstreamOptions } from './engine/upstream.ts'
 
 export interface HttpProxyOptions extends EngineOptions {
@@ -21,7 +22,7 @@ export async function startHttpProxy(options: HttpProxyOptions): Promise<HttpPro
   const engine = new Engine(options)
   const upstream = engine.createUpstream({ ...options.upstream, name: 'default', endpoints: options.endpoints })
   const route = { id: 0, name: 'default', upstream }
-  const { port } = await engine.listen(options.listen, () => route)
+  const { port } = await engine.listen(options.listen, onlyRoute(route))
   return {
     port,
     engine,

@@ -384,13 +384,15 @@ export class ClientConnection implements ResponseReceiver {
       this.isRequestDone = true
       this.deadlineMs = NEVER
     } else this.deadlineMs = nowMs + settings.bodyMs
+    const { router } = this.#settings
     let refusal = requestForwarder.check(head, b)
+    if (refusal === 0) refusal = router.check(head, b)
     if (head.framing === BY_LENGTH && head.contentLength > settings.bodyBytesMax) refusal = REFUSAL['body-too-large']
     if (refusal !== 0) {
       this.#answer(refusalStatus(refusal), refusalName(refusal), true)
       return
     }
-    const route = this.#settings.router(head, b)
+    const route = router.route(head, b)
     if (route === undefined) {
       this.#answer(PROXY_ERRORS.noRoute.status, PROXY_ERRORS.noRoute.code, false)
       return

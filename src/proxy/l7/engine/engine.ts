@@ -50,6 +50,29 @@ export class Engine {
     return this.#clients.size
   }
 
+  /** For people: connections, and what is known of each endpoint. */
+  status(): unknown {
+    const nowMs = this.context.clock.monotonic()
+    return {
+      connections: this.#clients.size,
+      upstreams: this.upstreams.map((upstream) => ({
+        name: upstream.name,
+        inFlight: upstream.metrics.inFlight,
+        inPanic: upstream.group.inPanic(),
+        endpoints: [...upstream.endpoints()].map(({ balanced, connections, idleConnections, sharing }) => ({
+          address: balanced.name,
+          inFlight: balanced.inFlight,
+          latencyMs: Number.isNaN(balanced.latencyMs) ? null : balanced.latencyMs,
+          isEjected: balanced.ejectedUntilMs > nowMs,
+          isEnding: balanced.terminating,
+          connections,
+          idleConnections,
+          depth: sharing.depth,
+        })),
+      })),
+    }
+  }
+
   createUpstream(options: UpstreamOptions): Upstream {
     const upstream = new Upstream(this.context, options)
     this.upstreams.push(upstream)

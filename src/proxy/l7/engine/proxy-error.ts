@@ -3,14 +3,14 @@ import type { Retryable } from '../../resilience/retry-rule.ts'
 /** Where the fault lies, and whether another try makes sense; `code` is stable, sent as `x-wherry-error` and counted. */
 export interface ProxyError {
   readonly code: string
-  readonly status: 408 | 500 | 502 | 503 | 504
+  readonly status: 404 | 408 | 500 | 502 | 503 | 504
   readonly source: 'downstream' | 'upstream' | 'internal'
   readonly retry: Retryable
 }
 
 /** Made once: nothing is allocated for a request that fails. */
 export const PROXY_ERRORS = {
-  noRoute: { code: 'no-route', status: 503, source: 'internal', retry: 'never' },
+  noRoute: { code: 'no-route', status: 404, source: 'internal', retry: 'never' },
   noEndpoint: { code: 'no-endpoint', status: 503, source: 'upstream', retry: 'never' },
   overloaded: { code: 'overloaded', status: 503, source: 'internal', retry: 'never' },
   connectFailed: { code: 'connect-failed', status: 503, source: 'upstream', retry: 'safe' },

@@ -9,5 +9,15 @@ export interface Route {
   readonly upstream: Upstream
 }
 
-/** Chooses by a request's head, whose offsets point into `b`. undefined: none matches. */
-export type Router = (head: RequestHead, b: Uint8Array) => Route | undefined
+/** Chooses by a request's head, whose offsets point into `b`. */
+export interface Router {
+  /** A refusal (`http1/refusal.ts`), or 0. */
+  check(head: RequestHead, b: Uint8Array): number
+  /** undefined: none matches. */
+  route(head: RequestHead, b: Uint8Array): Route | undefined
+}
+
+/** Everything goes the same way. */
+export function onlyRoute(route: Route): Router {
+  return { check: () => 0, route: () => route }
+}

@@ -35,6 +35,7 @@ const TABLE = [
   ['trailers-too-large', 400],
   ['body-too-large', 413],
   ['loop-detected', 508],
+  ['ambiguous-path', 400],
   ['bad-status-line', 502],
   ['bad-status', 502],
   ['unexpected-body', 502],

@@ -12,7 +12,6 @@ export const GET = 1
 export const HEAD = 2
 export const POST = 3
 export const PUT = 4
-export const DELETE = 5
 export const OPTIONS = 6
 export const PATCH = 7
 export const TRACE = 8
