@@ -1,9 +1,10 @@
 import type { ResourceDefinition } from '../../api/definition.ts'
-import { StatusError } from '../../api/status-error.ts'
+import { notFoundError, StatusError } from '../../api/status-error.ts'
 import type { ApiServerOptions } from './api-server.ts'
 import type { CoreRequest, CoreResponse } from './core-request.ts'
 import { methodNotAllowed, pathNotFound } from './refusals.ts'
 import type { Registry } from './registry.ts'
+import { storageKey } from './request-info.ts'
 import { bind } from './subresources/binding.ts'
 import { evict } from './subresources/eviction.ts'
 import { finalize } from './subresources/finalize.ts'
@@ -37,9 +38,14 @@ export function createDispatch(
     switch (info.verb) {
       case 'get': {
         const asked = revisionParameter(request.query)
-        if (asked !== undefined && asked > registry.cache.revision) await registry.cache.reach(asked)
-        const object = registry.served(definition, await registry.get(definition, info.namespace, info.name))
-        return { kind: 'object', status: 200, object, warnings: [] }
+        if (asked !== undefined) await registry.cache.reach(asked)
+        // With a version any state from there on will do (0: any at all), also while the store is out of reach.
+        const stored =
+          asked === undefined
+            ? await registry.find(definition, info.namespace, info.name)
+            : registry.cacheOf(definition).get(storageKey(definition, info.namespace, info.name))
+        if (stored === undefined) throw notFoundError(definition, info.name)
+        return { kind: 'object', status: 200, object: registry.served(definition, stored), warnings: [] }
       }
       case 'list':
         return list(registry, request)
