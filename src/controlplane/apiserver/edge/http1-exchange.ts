@@ -23,6 +23,8 @@ export class Http1Exchange implements Exchange {
   readonly socket: TLSSocket
   readonly #request: IncomingMessage
   readonly #response: ServerResponse
+  /** All of the answer has been handed over. */
+  #ended = false
 
   constructor(request: IncomingMessage, response: ServerResponse) {
     this.method = request.method ?? ''
@@ -43,6 +45,7 @@ export class Http1Exchange implements Exchange {
 
   answer(status: number, headers: Readonly<Record<string, string>>, body: Uint8Array | undefined): void {
     const response = this.#response
+    this.#ended = true
     this.#closeIfUnread()
     response.writeHead(status, { ...headers, 'content-length': String(body?.length ?? 0) })
     response.end(body ?? EMPTY)
@@ -73,6 +76,7 @@ export class Http1Exchange implements Exchange {
   }
 
   end(): void {
+    this.#ended = true
     this.#response.end()
   }
 
@@ -81,7 +85,7 @@ export class Http1Exchange implements Exchange {
   }
 
   onClose(callback: (complete: boolean) => void): void {
-    this.#response.once('close', () => callback(this.#response.writableFinished))
+    this.#response.once('close', () => callback(this.#ended))
   }
 
   /** What is left of the request would be taken for the next one, or would have to be read for nothing. */

@@ -22,6 +22,8 @@ export class Http2Exchange implements Exchange {
   readonly #stream: ServerHttp2Stream
   /** The request ended with its head. */
   readonly #bodiless: boolean
+  /** All of the answer has been handed over; node also ends a stream that the client has reset. */
+  #ended = false
 
   constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number, socket: TLSSocket) {
     this.method = String(headers[':method'] ?? '')
@@ -44,6 +46,7 @@ export class Http2Exchange implements Exchange {
 
   answer(status: number, headers: Readonly<Record<string, string>>, body: Uint8Array | undefined): void {
     const stream = this.#stream
+    this.#ended = true
     if (stream.destroyed) return
     const bare = body === undefined || body.length === 0 || this.method === 'HEAD'
     stream.respond({ ...headers, ':status': status, 'content-length': body?.length ?? 0 }, { endStream: bare })
@@ -73,6 +76,7 @@ export class Http2Exchange implements Exchange {
   }
 
   end(): void {
+    this.#ended = true
     if (this.#stream.writable) this.#stream.end()
     this.#stopUnread()
   }
@@ -82,7 +86,7 @@ export class Http2Exchange implements Exchange {
   }
 
   onClose(callback: (complete: boolean) => void): void {
-    this.#stream.once('close', () => callback(this.#stream.writableFinished))
+    this.#stream.once('close', () => callback(this.#ended))
   }
 
   /** RFC 9113 §8.1: whoever is answered before the end of his request is told to stop sending, without an error. */
