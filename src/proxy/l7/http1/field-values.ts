@@ -49,5 +49,5 @@ export function trimmedEnd(b: Uint8Array, start: number, end: number): number {
 
 /** Bytes of a text, for comparing with and copying into messages. */
 export function bytesOf(text: string): Uint8Array {
-  return Uint8Array.from(Buffer.from(text, 'latin1'))
+  return new Uint8Array(Buffer.from(text, 'latin1'))
 }

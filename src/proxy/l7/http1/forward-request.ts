@@ -82,6 +82,7 @@ const ID = headerSet('x-request-id')
 const TRACE = headerSet('traceparent', 'tracestate')
 const REQUEST_ID_BYTES_MAX = 128
 const TRACEPARENT_BYTES = 55
+const BLOCKS_MAX = 4_096
 /** Upper bound of what `write` adds beside the connection's block and copies of the host and of X-Forwarded-For. */
 const ADDED_BYTES_MAX = 512
 
@@ -105,6 +106,7 @@ export class RequestForwarder {
   readonly #random: RandomHex
   readonly #pseudonym: Uint8Array
   readonly #dropped: number
+  readonly #blocks = new Map<string, ClientBlock>()
 
   constructor(settings: ForwardSettings, random: RandomHex) {
     this.#settings = settings
@@ -113,8 +115,18 @@ export class RequestForwarder {
     this.#dropped = HOP_BY_HOP | (settings.trustsForwarded ? headerSet('x-forwarded-for') : FROM_PROXIES)
   }
 
-  /** `address`: the client's, as text. */
+  /** `address`: the client's, as text. Kept for the client's next connection. */
   clientBlock(address: string, scheme: 'http' | 'https'): ClientBlock {
+    const key = scheme + address
+    const known = this.#blocks.get(key)
+    if (known !== undefined) return known
+    if (this.#blocks.size >= BLOCKS_MAX) this.#blocks.clear()
+    const block = this.#createBlock(address, scheme)
+    this.#blocks.set(key, block)
+    return block
+  }
+
+  #createBlock(address: string, scheme: 'http' | 'https'): ClientBlock {
     const { trustsForwarded, pseudonym } = this.#settings
     const peer = trustsForwarded ? '' : `X-Forwarded-For: ${address}\r\nX-Forwarded-Proto: ${scheme}\r\n`
     return {

@@ -7,14 +7,14 @@ import type { RouteRule } from './route-rule.ts'
 
 /**
  * A router that follows rules. It never changes: to change rules, make another and put it in its place
- * (`swappable-router.ts`).
+ * (`swappable-router.ts`). `idOf` gives each name of a rule a small number, the same one each time (`Route.id`).
  *
  * @throws RouteRulesError with all that is wrong with them.
  */
 export function createRouter(
   rules: readonly RouteRule[],
   upstreams: ReadonlyMap<string, Upstream>,
-  nextId: () => number,
+  idOf: (rule: string) => number,
   random: () => number,
 ): Router {
   const missing = rules.flatMap(({ name, backends }) =>
@@ -25,7 +25,7 @@ export function createRouter(
   if (missing.length > 0) throw new RouteRulesError(missing)
   const table = compileRoutes<Route>(
     rules,
-    ({ name }, { upstream }) => ({ id: nextId(), name, upstream: upstreams.get(upstream)! }),
+    ({ name }, { upstream }) => ({ id: idOf(name), name, upstream: upstreams.get(upstream)! }),
     random,
   )
   const refusesAmbiguous = readsPaths(rules)

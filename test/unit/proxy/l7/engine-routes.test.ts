@@ -18,7 +18,6 @@ test('requests go where the rules say, also after they have changed on an open c
     )
     upstreams.set(name, engine.createUpstream({ name, endpoints: [{ address: '127.0.0.1', port }] }))
   }
-  let id = 0
   const router = (prefix: string): ReturnType<typeof createRouter> =>
     createRouter(
       [
@@ -26,7 +25,7 @@ test('requests go where the rules say, also after they have changed on an open c
         { name: 'cart', hosts: ['a'], path: { prefix }, backends: [{ upstream: 'cart' }] },
       ],
       upstreams,
-      () => id++,
+      (name) => (name === 'shop' ? 0 : 1),
       Math.random,
     )
   const swappable = new SwappableRouter(router('/cart'))
