@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { DEPLOYMENTS, SERVICES } from '../../../src/api/resource-type.ts'
+import { DEPLOYMENTS, PODS, SERVICES } from '../../../src/api/resource-type.ts'
 import type { Deployment } from '../../../src/api/types/apps-v1.gen.ts'
-import type { Service } from '../../../src/api/types/core-v1.gen.ts'
+import type { Pod, Service } from '../../../src/api/types/core-v1.gen.ts'
 import type { Client } from '../../../src/client/client.ts'
 import { createClient } from '../../../src/client/create-client.ts'
 import { createHttpTransport } from '../../../src/client/http-transport.ts'
@@ -81,14 +81,16 @@ function nodePort(name: string, port: number): Service {
   } as Service
 }
 
-/** Waits until all pods of the Deployment's newest template are available and no other is left. */
+/** Waits until all pods of the Deployment's newest template are available and no other is left, not even one that ends. */
 function rolledOut(name: string): Promise<true> {
   return eventually(
     async () => {
       const { metadata, status = {} } = await client.get<Deployment>(DEPLOYMENTS, { namespace: 'default', name })
       const isSeen = status.observedGeneration === metadata?.generation
       const counts = [status.replicas, status.updatedReplicas, status.availableReplicas]
-      return (isSeen && counts.every((count) => count === REPLICAS)) || undefined
+      if (!isSeen || counts.some((count) => count !== REPLICAS)) return undefined
+      const pods = await client.list<Pod>(PODS, { namespace: 'default', labelSelector: `app=${name}` })
+      return pods.items.length === REPLICAS || undefined
     },
     60_000,
     `the roll-out of ${name}`,
