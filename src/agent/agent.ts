@@ -9,10 +9,12 @@ import { createInformer } from '../client/create-informer.ts'
 import { createEventRecorder } from '../client/event-recorder.ts'
 import { createInformerFactory, type InformerFactory } from '../client/informer-factory.ts'
 import type { PodLogs } from './kubelet/pod-logs.ts'
+import type { PodStreams } from './kubelet/pod-streams.ts'
 import { machineCapacity, systemInfo } from './node/machine.ts'
 import { NodeKeeper } from './node/node-keeper.ts'
 import { ApiConfigSource } from './pod/config-source.ts'
 import { createPodLogs } from './pod/open-pod-logs.ts'
+import { createPodStreams } from './pod/open-pod-streams.ts'
 import { PodAddresses } from './pod/pod-addresses.ts'
 import { PodManager } from './pod/pod-manager.ts'
 import { ProbeTargets } from './probes/probe-target.ts'
@@ -41,8 +43,8 @@ export interface AgentOptions {
   readonly random?: () => number
   /** Makes the manager of the volumes beneath a directory of this node. */
   createVolumes(nodeDirectory: string): VolumeManager
-  /** Serves the node API (logs) and says on which port of the node's address. */
-  serveNodeApi?(logs: PodLogs): Promise<{ readonly port: number; close(): Promise<void> }>
+  /** Serves the node API (logs, exec, attach, port forwarding) and says on which port of the node's address. */
+  serveNodeApi?(logs: PodLogs, streams: PodStreams): Promise<{ readonly port: number; close(): Promise<void> }>
 }
 
 export interface Agent {
@@ -68,6 +70,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const services = informers.for<Service>(SERVICES)
   const capacity = machineCapacity(directory)
 
+  const targets = new ProbeTargets(options.clusterCidr)
   const manager = new PodManager(pods, {
     client,
     clock,
@@ -78,7 +81,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     volumes,
     configs: new ApiConfigSource(client),
     addresses: new PodAddresses(node.podCidr, join(directory, 'last-pod-address')),
-    targets: new ProbeTargets(options.clusterCidr),
+    targets,
     hostIp: node.address,
     allocatable: capacity,
     podDirectory: (podUid) => join(podsDirectory, podUid),
@@ -87,7 +90,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       return [...services.list(namespace), ...(api === undefined || namespace === 'default' ? [] : [api])]
     },
   })
-  const api = await options.serveNodeApi?.(createPodLogs(manager, runtime))
+  const api = await options.serveNodeApi?.(createPodLogs(manager, runtime), createPodStreams(manager, runtime, targets))
   await services.synced
   await manager.start()
   const keeper = new NodeKeeper({

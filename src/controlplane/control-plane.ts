@@ -20,6 +20,7 @@ import { writeKubeconfig } from './apiserver/edge/kubeconfig.ts'
 import { createNodeRestriction } from './apiserver/edge/node-restriction.ts'
 import { ensurePki, type Pki } from './apiserver/edge/pki.ts'
 import { createPodLogSource } from './apiserver/edge/pod-log-source.ts'
+import { createPodStreamSource } from './apiserver/edge/pod-stream-source.ts'
 import { createServiceAccountTokens, type TokenBindings } from './apiserver/edge/service-account-tokens.ts'
 import { createStaticAuthorizer } from './apiserver/edge/static-authorizer.ts'
 import { CONTROL_PLANE_USER } from './apiserver/user.ts'
@@ -118,6 +119,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     clock,
     logger: logger.child({ part: 'audit' }),
   })
+  const nodes = { clusterCidr: layout.clusterCidr, ca: pki.caPem, ...pki.kubeletClient }
   const authorizer = createStaticAuthorizer({ podsOnNode })
   server = await phase('API server', () =>
     createApiServer({
@@ -130,7 +132,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       random,
       version: API_VERSION,
       transform: ensureSecretEncryption(dataDir),
-      logSource: createPodLogSource({ clusterCidr: layout.clusterCidr, ca: pki.caPem, ...pki.kubeletClient }),
+      logSource: createPodLogSource(nodes),
+      streamSource: createPodStreamSource(nodes),
       tokens,
       verifyToken: (token, audiences) => tokens.verify(token, bindings, audiences),
       onRequest: (record) => audit.record(record),

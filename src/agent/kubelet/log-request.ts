@@ -1,3 +1,5 @@
+import { namesIn } from './node-path.ts'
+import { NodeRequestError } from './node-request-error.ts'
 import type { ContainerLogOptions } from './pod-logs.ts'
 
 export interface LogRequest {
@@ -5,17 +7,6 @@ export interface LogRequest {
   readonly pod: string
   readonly container: string
   readonly options: ContainerLogOptions
-}
-
-/** What is wrong with a request for a log; `status` is the HTTP status that says so. */
-export class LogRequestError extends Error {
-  readonly status: 400 | 404
-
-  constructor(status: LogRequestError['status'], message: string) {
-    super(message)
-    this.name = 'LogRequestError'
-    this.status = status
-  }
 }
 
 function truth(value: string | null): boolean {
@@ -27,7 +18,7 @@ function count(query: URLSearchParams, name: string, least: number): number | un
   if (text === null) return undefined
   const value = Number(text)
   if (!/^\d{1,15}$/.test(text) || value < least)
-    throw new LogRequestError(400, `${name} must be a whole number of at least ${least}, not "${text}"`)
+    throw new NodeRequestError(400, `${name} must be a whole number of at least ${least}, not "${text}"`)
   return value
 }
 
@@ -35,25 +26,24 @@ function since(query: URLSearchParams, nowMs: number): number | undefined {
   const seconds = count(query, 'sinceSeconds', 1)
   const time = query.get('sinceTime')
   if (seconds !== undefined && time !== null)
-    throw new LogRequestError(400, 'at most one of sinceTime or sinceSeconds may be given')
+    throw new NodeRequestError(400, 'at most one of sinceTime or sinceSeconds may be given')
   if (seconds !== undefined) return nowMs - seconds * 1_000
   if (time === null) return undefined
   const parsed = Date.parse(time)
-  if (Number.isNaN(parsed)) throw new LogRequestError(400, `sinceTime must be an RFC 3339 time, not "${time}"`)
+  if (Number.isNaN(parsed)) throw new NodeRequestError(400, `sinceTime must be an RFC 3339 time, not "${time}"`)
   return parsed
 }
 
 /**
  * Reads `/containerLogs/<namespace>/<pod>/<container>?…` as the kubelet's API has it (PodLogOptions of the core API).
- * `nowMs` (since the epoch) is what sinceSeconds counts from. Throws LogRequestError.
+ * `nowMs` (since the epoch) is what sinceSeconds counts from. Throws NodeRequestError.
  */
 export function parseLogRequest(url: string, nowMs: number): LogRequest {
   const { pathname, searchParams: query } = new URL(url, 'https://node')
-  const [root, ...parts] = pathname.slice(1).split('/')
-  const names = parts.map((part) => decodeName(part))
+  const names = namesIn(pathname)
   const [namespace, pod, container] = names
-  if (root !== 'containerLogs' || names.length !== 3 || !namespace || !pod || !container)
-    throw new LogRequestError(404, 'page not found')
+  if (!pathname.startsWith('/containerLogs/') || names.length !== 3 || !namespace || !pod || !container)
+    throw new NodeRequestError(404, 'page not found')
   return {
     namespace,
     pod,
@@ -67,16 +57,4 @@ export function parseLogRequest(url: string, nowMs: number): LogRequest {
       sinceMs: since(query, nowMs),
     },
   }
-}
-
-function decodeName(text: string): string {
-  let name: string
-  try {
-    name = decodeURIComponent(text)
-  } catch {
-    throw new LogRequestError(404, 'page not found')
-  }
-  // Names of objects and containers never hold a slash; what does is after something else (TOB-K8S-026).
-  if (/[/\\\0]|^\.{1,2}$/.test(name)) throw new LogRequestError(404, 'page not found')
-  return name
 }

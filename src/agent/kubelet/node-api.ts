@@ -5,8 +5,12 @@ import { pipeline } from 'node:stream/promises'
 import type { TLSSocket } from 'node:tls'
 import type { Clock } from '../../base/clock.ts'
 import type { Logger } from '../../base/logger.ts'
-import { LogRequestError, parseLogRequest } from './log-request.ts'
+import { parseLogRequest } from './log-request.ts'
+import { NodeRequestError } from './node-request-error.ts'
 import { type PodLogs, PodLogsError } from './pod-logs.ts'
+import type { PodStreams } from './pod-streams.ts'
+import { createUpgrades } from './streaming/create-upgrades.ts'
+import { refuseUpgrade } from './streaming/refuse-upgrade.ts'
 
 export interface NodeApiOptions {
   readonly address: string
@@ -22,9 +26,13 @@ const PORT = 10_250
 const CLIENT = 'kube-apiserver-kubelet-client'
 const HEAD_MS = 10_000
 
-/** Serves what the API server asks of a node: `/containerLogs/…` and `/healthz`. Resolves once it listens. */
+/**
+ * Serves what the API server asks of a node: `/containerLogs/…`, `/healthz` and, on upgraded connections, `/exec/…`,
+ * `/attach/…` and `/portForward/…`. Resolves once it listens.
+ */
 export async function serveNodeApi(
   logs: PodLogs,
+  streams: PodStreams,
   options: NodeApiOptions,
 ): Promise<{ readonly port: number; close(): Promise<void> }> {
   const server = createServer(
@@ -39,6 +47,13 @@ export async function serveNodeApi(
     (request, response) => void answer(logs, options, request, response),
   )
   server.on('tlsClientError', (error) => options.logger.debug({ err: error }, 'a TLS client of the node API failed'))
+  const upgrades = createUpgrades(streams, options)
+  server.on('upgrade', (request, socket, head) => {
+    const refused = refusal(socket as TLSSocket)
+    if (refused === undefined) return upgrades.take(request, socket, head)
+    socket.on('error', () => {})
+    refuseUpgrade(socket, refused, refused === 401 ? 'Unauthorized' : 'Forbidden')
+  })
   await listen(server, options.address, PORT).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'EADDRINUSE') throw error
     return listen(server, options.address, 0)
@@ -49,6 +64,7 @@ export async function serveNodeApi(
       new Promise((resolve) => {
         server.close(() => resolve())
         server.closeAllConnections()
+        upgrades.close()
       }),
   }
 }
@@ -95,7 +111,7 @@ async function answer(
     await pipeline(stream, response)
   } catch (error) {
     if (gone.signal.aborted) return
-    if (error instanceof LogRequestError) return say(response, error.status, error.message)
+    if (error instanceof NodeRequestError) return say(response, error.status, error.message)
     if (error instanceof PodLogsError) return say(response, error.kind === 'notFound' ? 404 : 400, error.message)
     logger.warn({ err: error, path: request.url?.split('?')[0] }, 'a request to the node API failed')
     if (response.headersSent) response.destroy()

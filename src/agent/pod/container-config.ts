@@ -87,6 +87,8 @@ export function containerConfig(
     mounts,
     stopSignal: spec.lifecycle?.stopSignal,
     stdin: spec.stdin === true,
+    stdinOnce: spec.stdinOnce === true,
+    tty: spec.tty === true,
     terminationMessagePath: spec.terminationMessagePath ?? '/dev/termination-log',
     terminationMessagePolicy:
       spec.terminationMessagePolicy === 'FallbackToLogsOnError' ? 'FallbackToLogsOnError' : 'File',

@@ -22,6 +22,12 @@ export class ProbeTargets {
     this.#cluster.addSubnet(base!, Number(bits), 'ipv4')
   }
 
+  /** An address of the cluster's own range as it is; throws ProbeTargetError for any other. */
+  clusterAddress(address: string): string {
+    if (isIP(address) === 4 && this.#cluster.check(address, 'ipv4')) return address
+    throw new ProbeTargetError(`address "${address}" is not of this cluster`)
+  }
+
   host(asked: string | undefined, podIp: string): string {
     if (asked === undefined || asked === '' || asked === podIp) return podIp
     const host = asked === 'localhost' ? '127.0.0.1' : asked

@@ -1,3 +1,5 @@
+import type { Readable, Writable } from 'node:stream'
+
 /**
  * What the agent asks of a container runtime: pod sandboxes and containers, shaped like CRI so that Docker and a
  * daemonless OCI runtime fit beside `process`. Every call is idempotent and says what it found; a runtime keeps enough
@@ -19,6 +21,14 @@ export interface Runtime {
   removeContainer(id: string): Promise<void>
   /** Runs a command beside the container (exec probe, hook) with its environment; output is capped at 16 KiB. */
   exec(id: string, command: readonly string[], timeoutMs: number): Promise<ExecResult>
+  /**
+   * Runs a command beside the container with its streams in the caller's hands. A program that is not there is no
+   * error but a session that says so and ends with 127 (126: there, but no program). Rejects with RuntimeError when the
+   * container does not run.
+   */
+  openExec(id: string, command: readonly string[], options: ExecOptions): Promise<ContainerSession>
+  /** Joins the container's own input and output from now on. Rejects with RuntimeError when it does not run. */
+  attach(id: string, options: ExecOptions): Promise<ContainerSession>
   /** Everything this runtime runs or remembers for this node, also from before a restart. */
   list(): Promise<readonly SandboxState[]>
   /** One pod of `list`; undefined when there is no sandbox for it. */
@@ -82,7 +92,12 @@ export interface ContainerConfig {
   readonly env: readonly { readonly name: string; readonly value: string }[]
   readonly mounts: readonly Mount[]
   readonly stopSignal: string | undefined
+  /** It has an input that clients may attach to; without, it reads nothing. */
   readonly stdin: boolean
+  /** That input ends when the first client who attached to it ends or goes. */
+  readonly stdinOnce: boolean
+  /** It runs in a terminal. */
+  readonly tty: boolean
   readonly terminationMessagePath: string
   readonly terminationMessagePolicy: 'File' | 'FallbackToLogsOnError'
   readonly securityContext: EffectiveSecurityContext
@@ -119,6 +134,35 @@ export interface ExecResult {
   readonly exitCode: number
   readonly output: string
   readonly timedOut: boolean
+}
+
+/** In characters. */
+export interface TerminalSize {
+  readonly columns: number
+  readonly rows: number
+}
+
+export interface ExecOptions {
+  readonly stdin: boolean
+  readonly tty: boolean
+  /** The terminal's size at the beginning, when it is known. */
+  readonly size?: TerminalSize
+}
+
+/** A program with its streams: a command that was run beside a container, or the container itself. */
+export interface ContainerSession {
+  /** To end it ends the program's input. Undefined when it was not asked for or the program has none. */
+  readonly stdin: Writable | undefined
+  /** Ends after the program's end, when all that it wrote has been read. */
+  readonly stdout: Readable
+  /** Undefined in a terminal, where all output is one. */
+  readonly stderr: Readable | undefined
+  /** Resolves with the exit code, 128 + n for signal n. Never rejects. */
+  readonly exited: Promise<number>
+  /** Sets the size of the terminal, if there is one. */
+  resize(size: TerminalSize): void
+  /** The client is gone: a command is told to end, a container goes on. */
+  close(): void
 }
 
 export interface LogOptions {

@@ -128,6 +128,9 @@ function targetsOf(definition: ResourceDefinition): { readonly collection: Targe
   return { collection, item: { ...collection, path: `${path}/{name}`, pathParameters: ['name', ...pathParameters] } }
 }
 
+/** Subresources that take no object and give none: they join the client with a pod. */
+const CONNECTING = new Set(['attach', 'exec', 'portforward'])
+
 function subresourceOperations(definition: ResourceDefinition, item: Target): readonly Operation[] {
   const own = { group: definition.group, version: definition.version, kind: definition.kind }
   const views = [
@@ -152,6 +155,12 @@ function subresourceOperations(definition: ResourceDefinition, item: Target): re
     }
     if (name === 'log')
       return [{ ...operation('get', { ...target, kind: own }, undefined), query: QUERY_PARAMETERS.log }]
+    if (CONNECTING.has(name))
+      return (['get', 'create'] as const).map((verb) => {
+        const { method, ...rest } = operation(verb, target, undefined)
+        const id = `connect${pascal(method)}${target.idGroup}${target.idSubject}`
+        return { ...rest, method, id, action: 'connect', query: [], body: undefined }
+      })
     return verbs
       .filter((verb): verb is VerbName => Object.hasOwn(VERBS, verb))
       .map((verb) => operation(verb, target, verb === 'delete' ? STATUS : schema))

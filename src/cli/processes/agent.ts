@@ -39,8 +39,8 @@ async function startNode(node: NodeAddresses, { config, logger }: RoleContext): 
     clock,
     logger,
     createVolumes: (nodeDirectory) => createVolumeManager({ client, clock, logger, nodeDirectory }),
-    serveNodeApi: (logs) =>
-      serveNodeApi(logs, { address: node.address, tls, clock, logger: logger.child({ node: node.name }) }),
+    serveNodeApi: (logs, streams) =>
+      serveNodeApi(logs, streams, { address: node.address, tls, clock, logger: logger.child({ node: node.name }) }),
   })
   return {
     agent,

@@ -16,6 +16,7 @@ import type { RequestRecord } from './edge/audit-log.ts'
 import type { ValueTransformer } from './edge/encryption.ts'
 import { impersonate } from './edge/impersonate.ts'
 import type { PodLogSource } from './edge/pod-log-source.ts'
+import type { PodStreamSource } from './edge/pod-stream-source.ts'
 import type { ServiceAccountTokens } from './edge/service-account-tokens.ts'
 import { startEventExpiry } from './event-expiry.ts'
 import type { Fence } from './fence.ts'
@@ -26,7 +27,7 @@ import { createPaths } from './paths.ts'
 import { flag } from './query-values.ts'
 import { methodNotAllowed, pathNotFound } from './refusals.ts'
 import { Registry } from './registry.ts'
-import { type IsNamespaced, type RequestInfo, type ResourceInfo, requestInfo } from './request-info.ts'
+import { type IsNamespaced, isConnecting, type RequestInfo, type ResourceInfo, requestInfo } from './request-info.ts'
 import { encodeResponse, valueResponse } from './response/encode.ts'
 import { BOTH, type Encoding, JSON_ONLY, PLAIN, plainEncoding, responseForm } from './response/negotiate.ts'
 import { review, reviewDefinitions } from './reviews.ts'
@@ -45,9 +46,10 @@ export interface ApiServerOptions {
   readonly version: string
   readonly transform?: ValueTransformer
   readonly logSource?: PodLogSource
+  readonly streamSource?: PodStreamSource
   readonly tokens?: ServiceAccountTokens
   readonly verifyToken?: (token: string, audiences?: readonly string[]) => Promise<User | undefined>
-  /** Called for each answered request of a caller over the wire; for a watch or a followed log when it begins. */
+  /** Called for each answered request of a caller over the wire; for a watch, a followed log or an upgraded connection when it begins. */
   readonly onRequest?: (record: RequestRecord) => void
   /** What `/readyz` waits for beside the server itself: name → is it ready. */
   readonly readiness?: Readonly<Record<string, () => boolean>>
@@ -142,6 +144,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       duplicates: request.duplicates,
       user: request.user,
       gone: request.gone,
+      ...(request.upgrade === undefined ? {} : { upgrade: request.upgrade }),
     }
     if (!target.isReview) return { definition, response: await carryOut(whole) }
     if (info.verb !== 'create' || info.name !== '') throw methodNotAllowed()
@@ -153,7 +156,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     const { info, definition } = target
     authorize(user, info, query)
     if (info.kind === 'path') return paths.answer(request)
-    const isLong = info.verb === 'watch' || info.subresource === 'log'
+    const isStream = info.subresource === 'log' || isConnecting(info)
+    const isLong = info.verb === 'watch' || isStream
     const share = isLong ? undefined : inFlight.enter(info.verb, user)
     try {
       const contentType = mediaType(headers['content-type'])
@@ -161,8 +165,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       const protobuf =
         asksProtobuf && (definition === undefined || hasProtobuf(apiVersionOf(definition), definition.kind))
       const encodings = protobuf ? BOTH : JSON_ONLY
-      const form =
-        info.subresource === 'log' ? PLAIN : responseForm(headers.accept, query, encodings, !hasOnlyPlain(target))
+      const form = isStream ? PLAIN : responseForm(headers.accept, query, encodings, !hasOnlyPlain(target))
       checkContentEncoding(headers['content-encoding'])
       const { body, duplicates } = await parseBody(method, contentType, await request.readBody(), protobuf)
       const { definition: of, response } = await execute(target, {
@@ -172,6 +175,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
         duplicates,
         user,
         gone: () => request.gone(),
+        ...(request.canUpgrade === true ? { upgrade: headers } : {}),
       })
       return encodeResponse(of, response, form, () => clock.now())
     } finally {

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import type { ResourceDefinition } from '../../api/definition.ts'
 import type { CachedEvent, CachedObject } from './cache/cached-object.ts'
 import type { ResourceInfo } from './request-info.ts'
@@ -17,6 +18,8 @@ export interface CoreRequest {
   readonly user: User
   /** Aborts when the client goes away. */
   readonly gone: () => AbortSignal
+  /** Headers of a request for another protocol; undefined when it asks for none, or cannot be given one. */
+  readonly upgrade?: Readonly<Record<string, string | undefined>>
 }
 
 /** One line of a watch before it is encoded. `event` shares its encoding with all other watchers of the change. */
@@ -53,3 +56,5 @@ export type CoreResponse =
       readonly contentType: string
       readonly body: AsyncIterable<Uint8Array>
     }
+  /** Goes on in another protocol: the client is joined with `tunnel`. */
+  | { readonly kind: 'tunnel'; readonly headers: Readonly<Record<string, string>>; readonly tunnel: Duplex }

@@ -6,6 +6,7 @@ import { methodNotAllowed, pathNotFound } from './refusals.ts'
 import type { Registry } from './registry.ts'
 import { storageKey } from './request-info.ts'
 import { bind } from './subresources/binding.ts'
+import { connect } from './subresources/connect.ts'
 import { evict } from './subresources/eviction.ts'
 import { finalize } from './subresources/finalize.ts'
 import { log } from './subresources/log.ts'
@@ -24,7 +25,7 @@ export type Dispatch = (request: CoreRequest) => Promise<CoreResponse>
 /** Chooses the verb's or the subresource's function. */
 export function createDispatch(
   registry: Registry,
-  options: Pick<ApiServerOptions, 'definitions' | 'logSource' | 'tokens' | 'random'>,
+  options: Pick<ApiServerOptions, 'definitions' | 'logSource' | 'streamSource' | 'tokens' | 'random'>,
 ): Dispatch {
   const definitionOf = (resource: string): ResourceDefinition => {
     const found = options.definitions.find((definition) => definition.resource === resource)
@@ -103,6 +104,14 @@ export function createDispatch(
         if (options.logSource === undefined)
           throw new StatusError('ServiceUnavailable', 'this API server has no way to the nodes')
         return log(registry, request, definitionOf('nodes'), options.logSource)
+      case 'pods/exec':
+      case 'pods/attach':
+      case 'pods/portforward': {
+        const { streamSource } = options
+        if (streamSource === undefined)
+          throw new StatusError('ServiceUnavailable', 'this API server has no way to the nodes')
+        return onlyCreate(request, () => connect(registry, request, definitionOf('nodes'), streamSource))
+      }
       case 'namespaces/finalize':
         if (info.verb !== 'update') throw methodNotAllowed()
         return finalize(registry, request)

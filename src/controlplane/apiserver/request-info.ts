@@ -26,6 +26,17 @@ const VERBS: ReadonlyMap<string, readonly [one: string, many: string]> = new Map
   ['DELETE', ['delete', 'deletecollection']],
 ])
 
+/**
+ * Subresources that run or reach something in a pod. They are authorized as `create` by whatever method they come:
+ * WebSocket clients use GET, and a right to read must not be a right to run.
+ */
+const CONNECTING = new Set(['exec', 'attach', 'portforward'])
+
+/** True for a request that is answered by joining the client with a pod. */
+export function isConnecting({ group, resource, subresource }: ResourceInfo): boolean {
+  return group === '' && resource === 'pods' && CONNECTING.has(subresource)
+}
+
 function decoded(part: string): string | undefined {
   try {
     return decodeURIComponent(part)
@@ -72,7 +83,7 @@ export function requestInfo(method: string, path: string, isWatch: boolean, isNa
   const verbs = VERBS.get(method)
   if (verbs === undefined) return plain
   const verb = name === '' ? verbs[1] : verbs[0]
-  return {
+  const info: ResourceInfo = {
     kind: 'resource',
     verb: isWatch && verb === 'list' ? 'watch' : verb,
     group,
@@ -82,6 +93,7 @@ export function requestInfo(method: string, path: string, isWatch: boolean, isNa
     namespace,
     name,
   }
+  return isConnecting(info) && verb === 'get' ? { ...info, verb: 'create' } : info
 }
 
 /** `/registry/pods/ns/name`, or the prefix of a namespace or of all objects. */

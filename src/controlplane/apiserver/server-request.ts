@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import type { User } from './user.ts'
 
 /** One request as the API server sees it, whatever brought it. */
@@ -17,6 +18,8 @@ export interface ServerRequest {
    * hold what it will not look at. Rejects with StatusError 413 for one that is too large.
    */
   readBody(): Promise<Uint8Array>
+  /** True when the client asks to go on in another protocol, over a connection that can (RFC 9110 §7.8). */
+  readonly canUpgrade?: boolean
   /** Aborts when the client goes away before the answer is complete; made when first asked for. */
   gone(): AbortSignal
 }
@@ -26,6 +29,8 @@ export interface ServerResponse {
   readonly headers: Readonly<Record<string, string>>
   /** Whole, or streamed as it comes (watch, log); undefined for none. */
   readonly body: Uint8Array | AsyncIterable<Uint8Array> | undefined
+  /** With status 101 and no body: what the client's connection is joined with after the head. */
+  readonly tunnel?: Duplex
 }
 
 /** What the edge needs of the API server. */

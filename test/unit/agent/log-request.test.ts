@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { LogRequestError, parseLogRequest } from '../../../src/agent/kubelet/log-request.ts'
+import { parseLogRequest } from '../../../src/agent/kubelet/log-request.ts'
+import { NodeRequestError } from '../../../src/agent/kubelet/node-request-error.ts'
 
 const NOW = Date.parse('2026-01-02T03:04:05Z')
 const NOTHING = {
@@ -53,6 +54,6 @@ for (const { url, status } of REFUSED)
   test(`refused with ${status}: ${url}`, () => {
     assert.throws(
       () => parseLogRequest(url, NOW),
-      (error) => error instanceof LogRequestError && error.status === status,
+      (error) => error instanceof NodeRequestError && error.status === status,
     )
   })

@@ -3,6 +3,7 @@ import { request } from 'node:https'
 import { after, before, test } from 'node:test'
 import { serveNodeApi } from '../../../src/agent/kubelet/node-api.ts'
 import { type PodLogs, PodLogsError } from '../../../src/agent/kubelet/pod-logs.ts'
+import { type PodStreams, PodStreamsError } from '../../../src/agent/kubelet/pod-streams.ts'
 import { systemClock } from '../../../src/base/clock.ts'
 import { silentLogger } from '../../../src/base/logger.ts'
 import {
@@ -35,6 +36,15 @@ const logs: PodLogs = {
   },
 }
 
+const streams: PodStreams = {
+  async container() {
+    throw new PodStreamsError('notFound', 'pod "none" not found')
+  },
+  async address() {
+    throw new PodStreamsError('notFound', 'pod "none" not found')
+  },
+}
+
 async function certificate(from: CertificateAuthority, commonName: string): Promise<KeyAndCertificate> {
   const request = { commonName, organizations: [], dnsNames: ['node'], ipAddresses: [ADDRESS] }
   return from.issue({ ...request, usages: ['client', 'server'] }, Date.now())
@@ -47,7 +57,7 @@ before(async () => {
   somebody = await certificate(authority, 'system:node:other')
   stranger = await certificate(other, 'kube-apiserver-kubelet-client')
   const tls = { ca: authority.ca.cert, ...(await certificate(authority, 'system:node:node')) }
-  api = await serveNodeApi(logs, { address: ADDRESS, tls, clock: systemClock, logger: silentLogger })
+  api = await serveNodeApi(logs, streams, { address: ADDRESS, tls, clock: systemClock, logger: silentLogger })
 })
 after(() => api.close())
 

@@ -174,8 +174,8 @@ test('a port in use is told with the address to bind', () => {
   assert.equal(portInUseMessage('web', 'SyntaxError', '127.70.129.4'), undefined)
 })
 
-const USER: HostIdentity = { uid: 1000, gid: 1000, groups: [1000, 27], setpriv: '/usr/bin/setpriv' }
-const ROOT: HostIdentity = { uid: 0, gid: 0, groups: [0], setpriv: '/usr/bin/setpriv' }
+const USER: HostIdentity = { uid: 1000, gid: 1000, groups: [1000, 27], setpriv: '/usr/bin/setpriv', script: undefined }
+const ROOT: HostIdentity = { uid: 0, gid: 0, groups: [0], setpriv: '/usr/bin/setpriv', script: undefined }
 
 // Row 32 of the attack list: enforced or refused, never ignored.
 test('a security context is enforced or refused', () => {

@@ -58,6 +58,8 @@ export function container(command: readonly string[], more: Partial<ContainerCon
     mounts: [],
     stopSignal: undefined,
     stdin: false,
+    stdinOnce: false,
+    tty: false,
     terminationMessagePath: '/dev/termination-log',
     terminationMessagePolicy: 'File',
     securityContext: {},

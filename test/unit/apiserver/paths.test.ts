@@ -99,7 +99,9 @@ describe('discovery', () => {
         const published = publishedResources().get(key)
         assert.ok(published, key)
         assert.deepEqual([resource.kind, resource.namespaced], [published.kind, published.namespaced], key)
-        for (const verb of resource.verbs) assert.ok(published.verbs.includes(verb), `${key} ${verb}`)
+        // What OpenAPI calls connect, discovery tells by its methods.
+        const verbs = published.verbs.includes('connect') ? ['create', 'get'] : published.verbs
+        for (const verb of resource.verbs) assert.ok(verbs.includes(verb), `${key} ${verb}`)
       }
     }
   })

@@ -12,6 +12,8 @@ import { join } from 'node:path'
  *       failure.json                           instead: why it never started
  *       log, log.index                         output and when it was seen
  *       termination-message
+ *       stdin, stdin-holder                    a named pipe, and the process that keeps it open (stdin or tty: true)
+ *       terminal                               the path of its terminal (tty: true)
  */
 export interface AttemptDirectory {
   readonly path: string
@@ -22,6 +24,9 @@ export interface AttemptDirectory {
   readonly failure: string
   readonly log: string
   readonly terminationMessage: string
+  readonly stdin: string
+  readonly stdinHolder: string
+  readonly terminal: string
 }
 
 export function attemptDirectory(podDirectory: string, container: string, attempt: number): AttemptDirectory {
@@ -35,6 +40,9 @@ export function attemptDirectory(podDirectory: string, container: string, attemp
     failure: join(path, 'failure.json'),
     log: join(path, 'log'),
     terminationMessage: join(path, 'termination-message'),
+    stdin: join(path, 'stdin'),
+    stdinHolder: join(path, 'stdin-holder'),
+    terminal: join(path, 'terminal'),
   }
 }
 

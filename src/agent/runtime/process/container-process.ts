@@ -22,7 +22,8 @@ const GONE_PATIENCE_MS = 5_000
 
 /**
  * One running attempt of a container: its shim, and through the shim its main process. Numbers are never trusted
- * alone: the shim is known by its mark in /proc, the main process by being the shim's child.
+ * alone: the shim is known by its mark in /proc, the main process by being the shim's child
+ * (or grandchild, in a terminal).
  */
 export class ContainerProcess {
   readonly exited: Promise<ContainerExit>
@@ -52,7 +53,12 @@ export class ContainerProcess {
     directory: AttemptDirectory,
     clock: Clock,
     command: readonly string[],
-    options: { readonly cwd: string; readonly env: Readonly<Record<string, string>> },
+    options: {
+      readonly cwd: string
+      readonly env: Readonly<Record<string, string>>
+      /** Descriptor of its input; it reads nothing when left out. */
+      readonly stdin?: number
+    },
   ): Promise<ContainerProcess> {
     const log = openSync(directory.log, 'a', 0o600)
     let child: ChildProcess
@@ -61,7 +67,7 @@ export class ContainerProcess {
         cwd: options.cwd,
         env: options.env,
         detached: true,
-        stdio: ['ignore', log, log],
+        stdio: [options.stdin ?? 'ignore', log, log],
       })
     } finally {
       closeSync(log)
@@ -127,6 +133,12 @@ export class ContainerProcess {
     await this.exited
   }
 
+  /** Ends the container's input, once the clients that write to it have ended, too. */
+  endInput(): void {
+    const holder = readNumber(this.#directory.stdinHolder)
+    if (holder !== undefined && parentOf(holder) === this.#shim) sendSignal(holder, 'SIGKILL')
+  }
+
   /** Lets go without touching the container. */
   release(): void {
     this.#release()
@@ -135,7 +147,10 @@ export class ContainerProcess {
 
   #signalMain(signal: NodeJS.Signals): boolean {
     const main = readNumber(this.#directory.main)
-    if (main !== undefined && parentOf(main) === this.#shim) {
+    const parent = main === undefined ? undefined : parentOf(main)
+    // In a terminal script(1) stands between the two.
+    const isOurs = parent !== undefined && (parent === this.#shim || parentOf(parent) === this.#shim)
+    if (main !== undefined && isOurs) {
       sendSignal(main, signal)
       return true
     }

@@ -8,7 +8,9 @@ import { LOG_LIMITS, LogKeeper, type LogLimits } from '../logs/log-keeper.ts'
 import { readLog } from '../logs/read-log.ts'
 import {
   type ContainerConfig,
+  type ContainerSession,
   type ContainerState,
+  type ExecOptions,
   type ExecResult,
   type LogOptions,
   type Runtime,
@@ -16,14 +18,17 @@ import {
   type SandboxConfig,
   type SandboxState,
 } from '../runtime.ts'
+import { attachSession } from './attach-session.ts'
 import { type AttemptDirectory, attemptDirectory, containerId, containerRoot } from './attempt-directory.ts'
 import { containerEnvironment } from './container-environment.ts'
 import { type ContainerExit, ContainerProcess, readExit } from './container-process.ts'
 import { makeContainerRoot, placeTerminationMessage, workingDirectoryIn } from './container-root.ts'
+import { type ExecCommand, failedSession, startExecSession } from './exec-session.ts'
 import { killProcessesOf, processesOf } from './process-table.ts'
 import { type HostIdentity, privilegePrefix, processRefusal } from './refusal.ts'
-import { resolveProgram } from './resolve-program.ts'
+import { ProgramError, resolveProgram } from './resolve-program.ts'
 import { runCommand } from './run-command.ts'
+import { startProcess } from './start-process.ts'
 import { terminationMessage } from './termination-message.ts'
 import { writeWhole } from './write-whole.ts'
 
@@ -129,13 +134,15 @@ export class ProcessRuntime implements Runtime {
       const program = resolveProgram(command[0]!, { root, workingDirectory: cwd, path: env.PATH! })
       writeWhole(directory.config, JSON.stringify({ config, startedAtMs }))
       const prefix = privilegePrefix(config.securityContext, this.#host)
-      container.process = await ContainerProcess.start(
-        id,
-        directory,
-        this.#options.clock,
-        [...prefix, program, ...command.slice(1)],
-        { cwd, env },
-      )
+      container.process = await startProcess(id, directory, this.#options.clock, {
+        command: [...prefix, program, ...command.slice(1)],
+        workingDirectory: cwd,
+        environment: env,
+        stdin: config.stdin,
+        tty: config.tty,
+        script: this.#host.script,
+        user: this.#userOf(config),
+      })
     } catch (cause) {
       throw await this.#failed(sandbox, container, cause)
     }
@@ -164,16 +171,31 @@ export class ProcessRuntime implements Runtime {
 
   async exec(id: string, command: readonly string[], timeoutMs: number): Promise<ExecResult> {
     await this.#loaded
-    const container = this.#find(id)
-    if (container?.process === undefined || container.state.phase !== 'running')
-      throw new RuntimeError('ExecError', `container ${id} is not running`)
-    const sandbox = this.#sandboxes.get(container.config.podUid)!
-    const root = containerRoot(sandbox.config.directory, container.config.name)
-    const env = containerEnvironment(container.config, id, root)
-    const cwd = workingDirectoryIn(root, container.config.workingDir)
-    const program = resolveProgram(command[0] ?? '', { root, workingDirectory: cwd, path: env.PATH! })
-    const all = [...privilegePrefix(container.config.securityContext, this.#host), program, ...command.slice(1)]
+    const { command: all, workingDirectory: cwd, environment: env } = this.#beside(this.#running(id), command)
     return runCommand(all[0]!, all.slice(1), { cwd, env, timeoutMs })
+  }
+
+  async openExec(id: string, command: readonly string[], options: ExecOptions): Promise<ContainerSession> {
+    await this.#loaded
+    const container = this.#running(id)
+    try {
+      const exec = {
+        ...this.#beside(container, command),
+        directory: container.directory.path,
+        script: this.#host.script,
+        user: this.#userOf(container.config),
+      }
+      return await startExecSession(exec, options, this.#options.clock)
+    } catch (error) {
+      if (error instanceof ProgramError) return failedSession(error.message, error.exitCode, options.tty)
+      throw error
+    }
+  }
+
+  async attach(id: string, options: ExecOptions): Promise<ContainerSession> {
+    await this.#loaded
+    const { process, directory, config } = this.#running(id)
+    return attachSession({ process, directory, config }, options, this.#options.clock)
   }
 
   async list(): Promise<readonly SandboxState[]> {
@@ -221,6 +243,32 @@ export class ProcessRuntime implements Runtime {
 
   #find(id: string): Container | undefined {
     return this.#sandboxes.get(id.slice(0, id.indexOf('.')))?.containers.get(id)
+  }
+
+  #running(id: string): Container & { readonly process: ContainerProcess } {
+    const container = this.#find(id)
+    if (container?.process === undefined || container.state.phase !== 'running')
+      throw new RuntimeError('ExecError', `container ${id} is not running`)
+    return container as Container & { readonly process: ContainerProcess }
+  }
+
+  /** What it takes to run a command as one of a container's own. Throws ProgramError. */
+  #beside(
+    { config, state }: Container,
+    command: readonly string[],
+  ): Pick<ExecCommand, 'command' | 'workingDirectory' | 'environment'> {
+    const sandbox = this.#sandboxes.get(config.podUid)!
+    const root = containerRoot(sandbox.config.directory, config.name)
+    const environment = containerEnvironment(config, state.id, root)
+    const workingDirectory = workingDirectoryIn(root, config.workingDir)
+    const program = resolveProgram(command[0] ?? '', { root, workingDirectory, path: environment.PATH! })
+    const prefix = privilegePrefix(config.securityContext, this.#host)
+    return { command: [...prefix, program, ...command.slice(1)], workingDirectory, environment }
+  }
+
+  /** Who a container runs as, when that is somebody else than we. */
+  #userOf({ securityContext: { runAsUser } }: ContainerConfig): number | undefined {
+    return runAsUser === this.#host.uid ? undefined : runAsUser
   }
 
   async #makeRoot(sandbox: Sandbox, config: ContainerConfig, directory: AttemptDirectory): Promise<string> {
@@ -372,13 +420,20 @@ function readJson<T>(file: string): T | undefined {
 }
 
 function hostIdentity(): HostIdentity {
-  const setpriv = ['/usr/bin/setpriv', '/bin/setpriv'].find((path) => {
-    try {
-      accessSync(path, constants.X_OK)
-      return true
-    } catch {
-      return false
-    }
-  })
-  return { uid: process.getuid!(), gid: process.getgid!(), groups: process.getgroups!(), setpriv }
+  const find = (name: string): string | undefined =>
+    [`/usr/bin/${name}`, `/bin/${name}`].find((path) => {
+      try {
+        accessSync(path, constants.X_OK)
+        return true
+      } catch {
+        return false
+      }
+    })
+  return {
+    uid: process.getuid!(),
+    gid: process.getgid!(),
+    groups: process.getgroups!(),
+    setpriv: find('setpriv'),
+    script: find('script'),
+  }
 }

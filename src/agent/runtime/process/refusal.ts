@@ -7,6 +7,8 @@ export interface HostIdentity {
   readonly groups: readonly number[]
   /** Path of util-linux' `setpriv`, which sets ids, bounding set and no_new_privs before the command runs. */
   readonly setpriv: string | undefined
+  /** Path of util-linux' `script`, which makes terminals. */
+  readonly script: string | undefined
 }
 
 const IMAGE_RUNTIMES = 'docker'

@@ -1,6 +1,17 @@
-import { accessSync, constants, statSync } from 'node:fs'
+import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { isAbsolute, join, resolve } from 'node:path'
 import { RuntimeError } from '../runtime.ts'
+
+/** No such program. `exitCode` is what a shell would say: 127 for nothing there, 126 for something that is no program. */
+export class ProgramError extends RuntimeError {
+  readonly exitCode: 126 | 127
+
+  constructor(exitCode: ProgramError['exitCode'], message: string) {
+    super('StartError', message)
+    this.name = 'ProgramError'
+    this.exitCode = exitCode
+  }
+}
 
 function isProgram(path: string): boolean {
   try {
@@ -13,7 +24,7 @@ function isProgram(path: string): boolean {
 
 /**
  * The file a command names: by path (an absolute one beneath the container's root first, then on the host; a relative
- * one from the working directory) or along PATH. Throws a RuntimeError worded as container runtimes word it.
+ * one from the working directory) or along PATH. Throws a ProgramError worded as container runtimes word it.
  */
 export function resolveProgram(
   program: string,
@@ -25,11 +36,14 @@ export function resolveProgram(
       : [resolve(where.workingDirectory, program)]
     const found = candidates.find(isProgram)
     if (found !== undefined) return found
-    throw new RuntimeError('StartError', `exec: "${program}": no such file or directory, or not executable`)
+    throw new ProgramError(
+      candidates.some((path) => existsSync(path)) ? 126 : 127,
+      `exec: "${program}": no such file or directory, or not executable`,
+    )
   }
   for (const directory of where.path.split(':')) {
     const candidate = join(directory === '' ? where.workingDirectory : directory, program)
     if (isProgram(candidate)) return candidate
   }
-  throw new RuntimeError('StartError', `exec: "${program}": executable file not found in $PATH`)
+  throw new ProgramError(127, `exec: "${program}": executable file not found in $PATH`)
 }

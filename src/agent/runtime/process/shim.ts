@@ -10,6 +10,8 @@
  *   inner shell notes the process number and becomes the command.
  * - The shell's own remarks ("Killed") go nowhere; descriptor 3 carries the container's stderr past that
  *   (not as a redirection of the command: some shells apply those to themselves first).
+ * - A container with an input reads from a named pipe. A process of its own keeps that open for writing while clients
+ *   come and go, and also while there is no agent; the container's input ends when that process is killed.
  * - `exit` is one write of a few bytes that ends in a line feed: without the line feed it does not count.
  * - At last the group is killed, as the end of a PID namespace would, so nothing lingers while the agent is away. Only
  *   when the exit code could not be written does the shim leave with that code instead.
@@ -17,6 +19,11 @@
 export const SHIM = `echo "$$" >"$1/shim"
 trap : HUP INT QUIT TERM USR1 USR2 ALRM
 exec 3>&2 2>/dev/null
+if [ -p "$1/stdin" ]; then
+  exec 4<>"$1/stdin"
+  /bin/sh -c 'echo "$$" >"$1/stdin-holder"; exec sleep 2147483647' sh "$1" >/dev/null 3>&- &
+  exec 4<&-
+fi
 /bin/sh -c 'exec 2>&3 3>&-; echo "$$" >"$1/main"; shift; exec "$@"' sh "$@"
 code=$?
 echo "$code" >"$1/exit" && kill -KILL 0

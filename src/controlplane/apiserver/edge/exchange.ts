@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 
 /** One request and its answer on a connection, in either version of HTTP. */
@@ -8,6 +9,8 @@ export interface Exchange {
   /** Lower-case names; repeated headers are joined with `, `. */
   readonly headers: Readonly<Record<string, string | undefined>>
   readonly socket: TLSSocket
+  /** The client asks for another protocol, and `join` can give it. */
+  readonly canUpgrade?: boolean
   /** The whole body; undefined when it is longer than this. Rejects when the client goes away or stops sending. */
   readBody(bytesMax: number): Promise<Uint8Array | undefined>
   /** Sends a whole answer. */
@@ -19,6 +22,8 @@ export interface Exchange {
   /** Resolves when the client has caught up or gone. */
   drained(): Promise<void>
   end(): void
+  /** Sends a 101 with these headers and joins the connection with the tunnel, which it owns from here on. */
+  join?(headers: Readonly<Record<string, string>>, tunnel: Duplex): void
   /** Cuts the answer off so that the client knows it is not complete. */
   destroy(): void
   /** Calls back once when all is over: `complete` tells whether the whole answer was handed to the connection. */

@@ -6,7 +6,8 @@ const EMPTY = new Uint8Array(0)
 /** A connection whose request was answered before it was read to its end stays this long for the client to notice. */
 const LINGER_MS = 1_000
 
-function headersOf(message: IncomingMessage): Record<string, string | undefined> {
+/** Lower-case names; repeated headers are joined with `, `. */
+export function headersOf(message: IncomingMessage): Record<string, string | undefined> {
   const headers: Record<string, string | undefined> = { __proto__: null } as never
   for (const name in message.headers) {
     const value = message.headers[name]
@@ -26,10 +27,10 @@ export class Http1Exchange implements Exchange {
   /** All of the answer has been handed over. */
   #ended = false
 
-  constructor(request: IncomingMessage, response: ServerResponse) {
+  constructor(request: IncomingMessage, response: ServerResponse, headers = headersOf(request)) {
     this.method = request.method ?? ''
     this.url = request.url ?? ''
-    this.headers = headersOf(request)
+    this.headers = headers
     this.socket = request.socket as TLSSocket
     this.#request = request
     this.#response = response

@@ -15,6 +15,7 @@ import { BODY_MS, type Exchange } from './exchange.ts'
 import { Http1Exchange } from './http1-exchange.ts'
 import { Http2Exchange } from './http2-exchange.ts'
 import { createServeExchange } from './serve-exchange.ts'
+import { hasBody, UpgradeExchange } from './upgrade-exchange.ts'
 
 export interface HttpsFrontOptions {
   readonly handler: RequestHandler
@@ -96,6 +97,11 @@ export async function startHttpsFront(options: HttpsFrontOptions): Promise<Https
   server.on('request', (request, response) =>
     take(new Http1Exchange(request as unknown as IncomingMessage, response as unknown as Http1Response)),
   )
+  server.on('upgrade', (request: IncomingMessage, socket: TLSSocket, head: Buffer) => {
+    const exchange = new UpgradeExchange(request, socket, head)
+    if (hasBody(request)) exchange.answer(400, {}, undefined)
+    else take(exchange)
+  })
   // A listener for requests makes node wrap streams for it, too: ours is to be the only one that gets them.
   server.removeAllListeners('stream')
   server.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number) => {

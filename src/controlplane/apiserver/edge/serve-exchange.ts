@@ -77,7 +77,13 @@ export function createServeExchange({ handler, authenticate, logger, stalledMs }
   }
 
   const send = (exchange: Exchange, answer: ServerResponse, isOver: () => boolean): Promise<void> | undefined => {
-    const { status, headers, body } = answer
+    const { status, headers, body, tunnel } = answer
+    if (tunnel !== undefined) {
+      // Only a client that asked gets one.
+      if (exchange.join === undefined || isOver()) tunnel.destroy()
+      else exchange.join(headers, tunnel)
+      return undefined
+    }
     if (body === undefined || body instanceof Uint8Array) {
       if (body === undefined || body.length <= PIECE_BYTES || exchange.method === 'HEAD') {
         exchange.answer(status, headers, body)
@@ -110,6 +116,7 @@ export function createServeExchange({ handler, authenticate, logger, stalledMs }
         headers: exchange.headers,
         user,
         ...(exchange.socket.remoteAddress === undefined ? {} : { sourceIp: exchange.socket.remoteAddress }),
+        canUpgrade: exchange.canUpgrade === true,
         readBody: () => readBody(exchange),
         gone: () => {
           if (abort === undefined) {

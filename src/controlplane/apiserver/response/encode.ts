@@ -229,5 +229,7 @@ export function encodeResponse(
       }
     case 'stream':
       return { status: response.status, headers: { 'content-type': response.contentType }, body: response.body }
+    case 'tunnel':
+      return { status: 101, headers: response.headers, body: undefined, tunnel: response.tunnel }
   }
 }

@@ -8,7 +8,7 @@ import type { Registry } from '../registry.ts'
 const PASSED_ON = ['follow', 'previous', 'tailLines', 'sinceSeconds', 'sinceTime', 'timestamps', 'limitBytes'] as const
 
 /** The container that is meant: the one named, or the pod's only one, or its default. */
-function containerOf(pod: Pod, asked: string | null): string {
+export function containerOf(pod: Pod, asked: string | null): string {
   const { containers = [], initContainers = [], ephemeralContainers = [] } = pod.spec ?? {}
   const all = [...initContainers, ...containers, ...ephemeralContainers].map(({ name }) => name)
   const name = pod.metadata?.name
