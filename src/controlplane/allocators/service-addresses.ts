@@ -17,7 +17,7 @@ export interface ServiceAddressOptions {
 export interface ServiceAddresses extends AdmissionPlugin {
   /**
    * Makes the pools agree with the stored Services: takes what they have, and gives back what nobody has had at two
-   * repairs in a row (a write may have been under way at the first). Returns addresses that two Services claim.
+   * repairs in a row (what the first was given to read may have been a moment old). Returns addresses that two Services claim.
    */
   repair(): Promise<readonly string[]>
 }
@@ -85,6 +85,10 @@ class Reservation {
     return value
   }
 
+  has(pool: NumberPool, value: number): boolean {
+    return this.#taken.get(pool)?.has(value) === true
+  }
+
   giveBack(): void {
     for (const [pool, values] of this.#taken) for (const value of values) pool.release(value, this.owner)
     this.#taken.clear()
@@ -113,6 +117,7 @@ export function createServiceAddresses(options: ServiceAddressOptions): ServiceA
   const portCount = nodePorts.last - nodePorts.first + 1
   const ports = new NumberPool(nodePorts.first, portCount, bandSize(portCount, 32, 128), random)
   let suspects = new Set<string>()
+  const underWay = new Set<Reservation>()
 
   const takeIp = (service: Draft<Service>, before: Claim, reservation: Reservation, errors: FieldError[]): void => {
     const spec = service.spec!
@@ -211,17 +216,20 @@ export function createServiceAddresses(options: ServiceAddressOptions): ServiceA
       }
       const before = previous === undefined ? NOTHING : claimOf(previous)
       const reservation = new Reservation(ownerOf(service))
+      underWay.add(reservation)
       const errors: FieldError[] = []
       try {
         if (usesClusterIp(service)) takeIp(service, before, reservation, errors)
         if (mayHaveNodePorts(service)) takePorts(service, before, reservation, errors)
         if (errors.length > 0) throw invalidError(SERVICE_KIND, service.metadata?.name ?? '', errors)
       } catch (error) {
+        underWay.delete(reservation)
         reservation.giveBack()
         throw error
       }
       return {
         settle(outcome, stored) {
+          underWay.delete(reservation)
           // Nobody knows which of the two is stored: both stay taken until a repair has seen what is.
           if (outcome === 'unknown') return
           if (outcome === 'committed') release(before, reservation.owner)
@@ -254,7 +262,7 @@ export function createServiceAddresses(options: ServiceAddressOptions): ServiceA
       const unused = [
         ...[...ips.held()].map(([value, { owner }]) => ({ pool: ips, value, owner, name: formatIpv4(value) })),
         ...[...ports.held()].map(([value, { owner }]) => ({ pool: ports, value, owner, name: `node port ${value}` })),
-      ].filter(({ name }) => !used.has(name))
+      ].filter(({ pool, value, name }) => !used.has(name) && ![...underWay].some((write) => write.has(pool, value)))
       const before = suspects
       suspects = new Set()
       for (const { pool, value, owner, name } of unused) {

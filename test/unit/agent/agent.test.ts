@@ -228,6 +228,8 @@ test('readiness follows its probe, and a failed liveness probe restarts', async 
       nodeContainer(script, {
         ports: [{ name: 'http', containerPort: 8080 }],
         readinessProbe: { httpGet: { path: '/ready', port: 'http' }, periodSeconds: 1 },
+        // A start on a busy machine takes longer than the first probe waits.
+        startupProbe: { httpGet: { path: '/live', port: 8080 }, periodSeconds: 1, failureThreshold: 30 },
         livenessProbe: { httpGet: { path: '/live', port: 8080 }, periodSeconds: 1, failureThreshold: 1 },
       }),
     ],
