@@ -5,6 +5,8 @@ import { ENDPOINT_SLICE } from './endpoint-slice/definition.ts'
 import { ENDPOINTS_DEFINITION } from './endpoints.ts'
 import { CORE_EVENT } from './event/core-definition.ts'
 import { EVENT } from './event/definition.ts'
+import { HORIZONTAL_POD_AUTOSCALER } from './horizontal-pod-autoscaler/definition.ts'
+import { HORIZONTAL_POD_AUTOSCALER_V1 } from './horizontal-pod-autoscaler/v1-definition.ts'
 import { LEASE } from './lease.ts'
 import { NAMESPACE } from './namespace.ts'
 import { NODE } from './node/definition.ts'
@@ -28,6 +30,8 @@ export const DEFINITIONS = [
   SERVICE_ACCOUNT,
   DEPLOYMENT,
   REPLICA_SET,
+  HORIZONTAL_POD_AUTOSCALER,
+  HORIZONTAL_POD_AUTOSCALER_V1,
   LEASE,
   ENDPOINT_SLICE,
   EVENT,

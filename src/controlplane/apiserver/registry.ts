@@ -136,8 +136,9 @@ export class Registry {
     const key = storageKey(definition, namespace, name)
     let outcome: WriteOutcome = 'abandoned'
     try {
-      const { resourceVersion: _, ...metadata } = object.metadata ?? {}
-      const stored = { ...(definition.storage?.toStorage(object) ?? object), metadata }
+      const form = definition.storage?.toStorage(object) ?? object
+      const { resourceVersion: _, ...metadata } = form.metadata ?? {}
+      const stored = { ...form, metadata }
       const plain = Buffer.from(JSON.stringify(stored))
       if (plain.length > OBJECT_BYTES_MAX)
         throw new StatusError('RequestEntityTooLarge', `the object is too large: limit is ${OBJECT_BYTES_MAX}`)

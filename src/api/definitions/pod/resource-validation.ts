@@ -15,7 +15,8 @@ function isWhole(name: string): boolean {
   return !isStandard(name) || name.startsWith('hugepages-')
 }
 
-function validateResourceName(name: string, path: string): readonly FieldError[] {
+/** Findings on the name of something that containers can ask for. */
+export function validateResourceName(name: string, path: string): readonly FieldError[] {
   const errors = qualifiedNameErrors(name).map((text) => invalid(path, name, text))
   if (errors.length > 0 || isStandard(name)) return errors
   if (!name.includes('/')) {
