@@ -5,9 +5,10 @@ import type { Pod, Service } from '../api/types/core-v1.gen.ts'
 import type { AddressLayout } from '../base/address-layout.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
+import type { Client } from '../client/client.ts'
 import { createClient } from '../client/create-client.ts'
 import { createEventRecorder, type EventRecorder } from '../client/event-recorder.ts'
-import { createInformerFactory } from '../client/informer-factory.ts'
+import { createInformerFactory, type InformerFactory } from '../client/informer-factory.ts'
 import { startLoadBalancerController } from './allocators/load-balancer-controller.ts'
 import { createServiceAddresses } from './allocators/service-addresses.ts'
 import { type ApiServer, createApiServer } from './apiserver/api-server.ts'
@@ -26,6 +27,7 @@ import { createStaticAuthorizer } from './apiserver/edge/static-authorizer.ts'
 import { CONTROL_PLANE_USER } from './apiserver/user.ts'
 import { startControllers } from './controllers/start-controllers.ts'
 import { startScheduler } from './scheduler/start-scheduler.ts'
+import { type ElectionOptions, startElected } from './start-elected.ts'
 import { startAutoCompaction } from './store/auto-compaction.ts'
 import type { Store, StoreError } from './store/store.ts'
 
@@ -51,6 +53,8 @@ export interface ControlPlaneOptions {
   readonly phase: <T>(name: string, step: () => Promise<T>) => Promise<T>
   /** The store has failed for good: the process is to end. */
   readonly onFailure: (error: Error) => void
+  /** Given when other control planes may share the store: controllers and scheduler then run where they are elected. */
+  readonly election?: ElectionOptions
   /** Whether ports below 1024 can be listened on, and so whether the `kubernetes` Service can have 443. */
   readonly privilegedPorts: boolean
 }
@@ -174,13 +178,17 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     context: options.clusterName,
   })
 
-  const informers = createInformerFactory({ client, clock, logger: logger.child({ part: 'informers' }) })
-  const events = (component: string): EventRecorder => createEventRecorder({ client, component, clock, logger, random })
-  const parts = await phase('controllers and scheduler', async () => {
-    const common = { client, informers, clock, random }
+  const factory = (of: Client): InformerFactory =>
+    createInformerFactory({ client: of, clock, logger: logger.child({ part: 'informers' }) })
+  const recorder =
+    (of: Client) =>
+    (component: string): EventRecorder =>
+      createEventRecorder({ client: of, component, clock, logger, random })
+  const controllers = (of: Client, informers: InformerFactory): readonly Closable[] => {
+    const events = recorder(of)
+    const common = { client: of, informers, clock, random }
     return [
       startControllers({ ...common, events, logger: logger.child({ part: 'controllers' }), rootCaPem: pki.caPem }),
-      startScheduler({ ...common, events: events('default-scheduler'), logger: logger.child({ part: 'scheduler' }) }),
       startLoadBalancerController({
         ...common,
         events: events('service-controller'),
@@ -188,6 +196,33 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
         cidr: layout.loadBalancerCidr,
       }),
     ]
+  }
+  const scheduler = (of: Client, informers: InformerFactory): readonly Closable[] => {
+    const events = recorder(of)('default-scheduler')
+    return [
+      startScheduler({ client: of, informers, clock, random, events, logger: logger.child({ part: 'scheduler' }) }),
+    ]
+  }
+  const parts = await phase('controllers and scheduler', async (): Promise<readonly Closable[]> => {
+    const { election } = options
+    if (election === undefined) {
+      const informers = factory(client)
+      return [closeAll([...controllers(client, informers), ...scheduler(client, informers)], informers)]
+    }
+    const elected = (name: string, start: typeof controllers): Closable =>
+      startElected({
+        server,
+        name,
+        election,
+        clock,
+        random,
+        logger: logger.child({ part: 'election' }),
+        start: (of) => {
+          const informers = factory(of)
+          return closeAll(start(of, informers), informers)
+        },
+      })
+    return [elected('kube-controller-manager', controllers), elected('kube-scheduler', scheduler)]
   })
 
   const compaction = startAutoCompaction(store, clock, logger.child({ part: 'compaction' }))
@@ -202,11 +237,24 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       stopRepairing()
       compaction.close()
       await Promise.all(parts.map((part) => part.close()))
-      informers.close()
       await front.close(500)
       await server.close()
       await audit.close()
       await store.close()
+    },
+  }
+}
+
+interface Closable {
+  close(): Promise<void>
+}
+
+/** Ends parts, then the copies they read from. */
+function closeAll(parts: readonly Closable[], informers: InformerFactory): Closable {
+  return {
+    async close() {
+      await Promise.all(parts.map((part) => part.close()))
+      informers.close()
     },
   }
 }

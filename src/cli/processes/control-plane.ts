@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto'
 import { createServer } from 'node:net'
+import { hostname } from 'node:os'
 import { systemClock } from '../../base/clock.ts'
 import { startControlPlane } from '../../controlplane/control-plane.ts'
 import { StoreError } from '../../controlplane/store/store.ts'
@@ -14,6 +16,11 @@ function mayUsePrivilegedPorts(address: string): Promise<boolean> {
     server.once('error', () => resolve(false))
     server.listen({ host: address, port: 443, exclusive: true }, () => server.close(() => resolve(true)))
   })
+}
+
+/** One control plane runs on a data directory at a time; after a restart it is known as the one it was. */
+function identityOf(dataDir: string): string {
+  return `${hostname()}_${createHash('sha256').update(dataDir).digest('hex').slice(0, 16)}`
 }
 
 function explained(error: unknown): unknown {
@@ -37,6 +44,7 @@ export async function runControlPlane({ config, logger, phase, fatal }: RoleCont
       ...config,
       openStore: (onFailure) =>
         openStore(config.store, { dataDir: config.dataDir, logger: logger.child({ part: 'store' }), onFailure }),
+      ...(config.store.kind === 'etcd' ? { election: { identity: identityOf(config.dataDir) } } : {}),
       clock: systemClock,
       logger,
       random: Math.random,
