@@ -3,9 +3,9 @@ import type { Clock, Millis } from '../../base/clock.ts'
 import type { Endpoint, Listener } from '../table/routing-table.ts'
 import { endpointsForClient, needsClientAddress } from './admit-client.ts'
 import type { Connections } from './connections.ts'
+import { endSocket, resetSocket } from './end-socket.ts'
 import { ExchangeWatch } from './exchange-watch.ts'
 import { ReadBuffer } from './read-buffers.ts'
-import { resetSocket } from './reset-socket.ts'
 import {
   ACTIVE,
   BYTES_IN,
@@ -200,7 +200,7 @@ export class TcpRelay {
     })
     client.on('end', () => {
       if (this.#upstream === undefined) client.end()
-      else if (!this.#isWaiting) this.#upstream.end()
+      else if (!this.#isWaiting) endSocket(this.#upstream)
     })
     client.on('close', () => this.#clientClosed())
     return client
@@ -219,7 +219,7 @@ export class TcpRelay {
     } as ConstructorParameters<typeof Socket>[0])
     upstream.once('connect', () => this.#connected(upstream, buffer))
     upstream.on('end', () => {
-      if (upstream === this.#upstream && !this.#goElsewhere()) this.#client.end()
+      if (upstream === this.#upstream && !this.#goElsewhere()) endSocket(this.#client)
     })
     // At once, not when it is closed: what the client says in between would go nowhere.
     upstream.on('error', (error) => {

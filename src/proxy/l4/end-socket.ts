@@ -13,3 +13,9 @@ export function resetSocket(socket: Socket): void {
   ;(socket as { resetAndClosing?: boolean }).resetAndClosing = !isEnding && !socket.connecting
   socket.destroy()
 }
+
+/** Ends one's own side. When the other side has ended, too, and nothing is pending, closing says the same for less. */
+export function endSocket(socket: Socket): void {
+  if (socket.readableEnded && socket.writableLength === 0) socket.destroy()
+  else socket.end()
+}
