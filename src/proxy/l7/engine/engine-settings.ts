@@ -32,6 +32,8 @@ export interface PipeliningSettings {
   readonly depthMax: number
   /** Endpoints whose quickest answer takes longer are not shared. */
   readonly fastMs: number
+  /** The latency without sharing is measured anew so often; at 60,000 requests/s that takes 4 ms. */
+  readonly renewMs: number
   /** What waiting behind others may add to the latency on average. */
   readonly waitMs: number
   /** The first request of a connection has had no answer for so long: those behind it go elsewhere. */
@@ -54,5 +56,13 @@ export const DEFAULT_ENGINE_SETTINGS: EngineSettings = {
   tunnelIdleMs: 3_600_000,
   lingerMs: 2_000,
   upgrades: ['websocket'],
-  pipelining: { depthMax: 128, fastMs: 0.5, waitMs: 0.25, stallMs: 10, pauseMs: 1_000, pauseMaxMs: 60_000 },
+  pipelining: {
+    depthMax: 128,
+    fastMs: 0.5,
+    renewMs: 5_000,
+    waitMs: 0.25,
+    stallMs: 10,
+    pauseMs: 1_000,
+    pauseMaxMs: 60_000,
+  },
 }

@@ -1,8 +1,7 @@
 import type { PipeliningSettings } from './engine-settings.ts'
 
-/** Answers after which the depth is thought over: alone, and shared. */
-const ALONE_ANSWERS = 64
-const SHARED_ANSWERS = 256
+/** Answers after which the depth is thought over. */
+const ANSWERS = 256
 const FIRST_DEPTH = 4
 /** Latency while sharing may be this much above that without. */
 const TOLERANCE = 1.25
@@ -14,12 +13,13 @@ const STALL_FACTOR = 8
  * where answers come fast, and how fast cannot be seen from latency under load alone: a busy server that needs 20 µs a
  * request looks like an idle one that needs a millisecond. So it is tried:
  *
- *     alone ──64 answers, the quickest within `fastMs`──▶ depth 4 ──256 answers, latency no worse──▶ depth 8 … `depthMax`
+ *     alone ──256 answers, the quickest within `fastMs`──▶ depth 4 ──256 answers, latency no worse──▶ depth 8 … `depthMax`
  *       ▲                                                    │
- *       └── for `pauseMs`, doubled when it happens soon again ┴── latency worse: half the depth; below 4, or a stall
+ *       ├── for `pauseMs`, doubled when it happens soon again ┼── latency worse: half the depth; below 4, or a stall
+ *       └── for 256 answers ──────────────────────────────────┴── after `renewMs`, to measure anew
  *
- * "No worse" is 1.25 × the latency alone + `waitMs`. The latency alone is measured anew after each return to it, so that
- * the rule follows the load.
+ * "No worse" is 1.25 × the mean latency alone + `waitMs`. The very first answers, while connections are being made and
+ * code is being compiled, count for nothing.
  */
 export class SharingRule {
   /** 1: connections are not shared. */
@@ -29,9 +29,11 @@ export class SharingRule {
   #sumMs = 0
   #quickestMs = Number.POSITIVE_INFINITY
   #aloneMs = 0
-  /** Of the latest count of answers. */
-  #meanMs = 0
+  #isWarm = false
   #tryAtMs = Number.NEGATIVE_INFINITY
+  #renewAtMs = Number.NEGATIVE_INFINITY
+  /** Where sharing goes on after the latency was measured anew. */
+  #nextDepth = FIRST_DEPTH
   #pauseMs: number
 
   constructor(settings: PipeliningSettings) {
@@ -46,7 +48,7 @@ export class SharingRule {
 
   /** An answer that takes longer holds up those behind it: `stallMs`, more where all answers take long. */
   get stallAfterMs(): number {
-    return Math.max(this.#settings.stallMs, this.#meanMs * STALL_FACTOR)
+    return Math.max(this.#settings.stallMs, this.#aloneMs * STALL_FACTOR)
   }
 
   /** A request was answered `latencyMs` after it was sent. */
@@ -54,7 +56,7 @@ export class SharingRule {
     this.#answers++
     this.#sumMs += latencyMs
     if (latencyMs < this.#quickestMs) this.#quickestMs = latencyMs
-    if (this.#answers >= (this.depth === 1 ? ALONE_ANSWERS : SHARED_ANSWERS)) this.#think(nowMs)
+    if (this.#answers >= ANSWERS) this.#think(nowMs)
   }
 
   /** Requests waited behind one that was slow. */
@@ -63,19 +65,25 @@ export class SharingRule {
   }
 
   #think(nowMs: number): void {
-    const { depthMax, fastMs, waitMs } = this.#settings
+    const { depthMax, fastMs, renewMs, waitMs } = this.#settings
     const meanMs = this.#sumMs / this.#answers
-    this.#meanMs = meanMs
     const isFast = this.#quickestMs <= fastMs
-    this.#answers = 0
-    this.#sumMs = 0
-    this.#quickestMs = Number.POSITIVE_INFINITY
+    const wasWarm = this.#isWarm
+    this.#isWarm = true
+    this.#forget()
+    if (!wasWarm) return
     if (this.depth === 1) {
       this.#aloneMs = meanMs
-      if (isFast && nowMs >= this.#tryAtMs && depthMax > 1) this.depth = Math.min(FIRST_DEPTH, depthMax)
-    } else if (meanMs <= this.#aloneMs * TOLERANCE + waitMs) this.depth = Math.min(this.depth * 2, depthMax)
-    else if (this.depth > FIRST_DEPTH) this.depth = Math.floor(this.depth / 2)
-    else this.#standAlone(nowMs)
+      if (!isFast || nowMs < this.#tryAtMs || depthMax === 1) return
+      this.depth = Math.min(this.#nextDepth, depthMax)
+      this.#renewAtMs = nowMs + renewMs
+    } else if (meanMs > this.#aloneMs * TOLERANCE + waitMs) {
+      if (this.depth > FIRST_DEPTH) this.depth = Math.floor(this.depth / 2)
+      else this.#standAlone(nowMs)
+    } else if (nowMs >= this.#renewAtMs) {
+      this.#nextDepth = this.depth
+      this.depth = 1
+    } else this.depth = Math.min(this.depth * 2, depthMax)
   }
 
   #standAlone(nowMs: number): void {
@@ -83,7 +91,12 @@ export class SharingRule {
     const isSoonAgain = nowMs - this.#tryAtMs < this.#pauseMs
     this.#pauseMs = isSoonAgain ? Math.min(this.#pauseMs * 2, pauseMaxMs) : pauseMs
     this.#tryAtMs = nowMs + this.#pauseMs
+    this.#nextDepth = FIRST_DEPTH
     this.depth = 1
+    this.#forget()
+  }
+
+  #forget(): void {
     this.#answers = 0
     this.#sumMs = 0
     this.#quickestMs = Number.POSITIVE_INFINITY

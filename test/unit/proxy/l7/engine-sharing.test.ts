@@ -16,6 +16,7 @@ import {
 const PIPELINING = {
   depthMax: 64,
   fastMs: 10_000,
+  renewMs: 1_000_000_000,
   waitMs: 10_000,
   stallMs: 60_000,
   pauseMs: 60_000,
@@ -25,7 +26,7 @@ const PIPELINING = {
 /** Enough fast answers that connections are shared from then on. */
 async function warmUp(fixture: ProxyFixture): Promise<void> {
   const peer = await fixture.client()
-  peer.send(Array.from({ length: 640 }, () => get('/warm')).join('') + get('/warmed'))
+  peer.send(Array.from({ length: 1_500 }, () => get('/warm')).join('') + get('/warmed'))
   await peer.until(/warmed$/)
 }
 

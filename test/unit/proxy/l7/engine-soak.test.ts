@@ -139,7 +139,15 @@ for (const [name, depthMax] of [
     const roll = dice(seed)
     const backends: Backend[] = []
     for (let i = 0; i < 3; i++) backends.push(await startBackend(t, misbehaving(roll)))
-    const pipelining = { depthMax, fastMs: 1_000, waitMs: 1_000, stallMs: 10, pauseMs: 20, pauseMaxMs: 50 }
+    const pipelining = {
+      depthMax,
+      fastMs: 1_000,
+      renewMs: 500,
+      waitMs: 1_000,
+      stallMs: 10,
+      pauseMs: 20,
+      pauseMaxMs: 50,
+    }
     const health = {
       started: () => false,
       finished: () => false,

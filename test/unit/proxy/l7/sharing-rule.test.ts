@@ -2,7 +2,15 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { SharingRule } from '../../../../src/proxy/l7/engine/sharing-rule.ts'
 
-const SETTINGS = { depthMax: 64, fastMs: 0.5, waitMs: 0.25, stallMs: 10, pauseMs: 1_000, pauseMaxMs: 8_000 }
+const SETTINGS = {
+  depthMax: 64,
+  fastMs: 0.5,
+  renewMs: 5_000,
+  waitMs: 0.25,
+  stallMs: 10,
+  pauseMs: 1_000,
+  pauseMaxMs: 8_000,
+}
 
 /** Requests answered one after another on a server; `latencyAt` is the latency that sharing at a depth brings. */
 function run(
@@ -35,17 +43,39 @@ test('a slow server is never shared, however busy', () => {
 test('a server that works on many connections at once is shared no deeper than waiting allows', () => {
   const rule = new SharingRule(SETTINGS)
   let deepest = 1
-  run(rule, 5_000, 0, (depth) => {
+  run(rule, 2_000, 0, (depth) => {
     deepest = Math.max(deepest, depth)
     return 0.2 * depth
   })
   assert.equal(deepest, 4)
 })
 
+test('a server that is sometimes slow is not shared for long: those behind would wait', () => {
+  const rule = new SharingRule(SETTINGS)
+  let shared = 0
+  const answers = 100_000
+  run(rule, answers, 0, (depth, i) => {
+    if (depth > 1) shared++
+    // One in twenty takes 30 ms; behind it all others of its connection wait.
+    const isSlow = depth === 1 ? i % 20 === 0 : i % 20 < Math.min(20, depth)
+    return isSlow ? 30 : 0.2
+  })
+  assert.ok(shared < answers / 10, `${shared} of ${answers} were sent behind others`)
+})
+
+test('the latency that is compared with follows the load', () => {
+  const rule = new SharingRule(SETTINGS)
+  let now = run(rule, 2_000, 0, () => 0.3)
+  assert.equal(rule.aloneMs.toFixed(2), '0.30')
+  now = run(rule, 200_000, now, (_, i) => (i % 2 === 0 ? 0.2 : 2))
+  assert.equal(rule.aloneMs.toFixed(2), '1.10')
+  assert.equal(rule.depth, 64)
+})
+
 test('after a stall connections stand alone for a while, longer when it happens soon again', () => {
   const rule = new SharingRule(SETTINGS)
   const fast = (): number => 0.2
-  let now = run(rule, 1_000, 0, fast)
+  let now = run(rule, 2_000, 0, fast)
   const pauses: number[] = []
   for (let i = 0; i < 6; i++) {
     assert.ok(rule.depth > 1)
@@ -57,7 +87,7 @@ test('after a stall connections stand alone for a while, longer when it happens 
   }
   assert.deepEqual(pauses, [1, 2, 4, 8, 8, 8])
   now += 60_000
-  now = run(rule, 1_000, now, fast)
+  now = run(rule, 2_000, now, fast)
   rule.stalled(now)
   now = run(rule, 12_000, now, fast)
   assert.ok(rule.depth > 1, 'a stall long after the last one counts as the first')
