@@ -17,9 +17,12 @@ import { createPodLogs } from './pod/open-pod-logs.ts'
 import { createPodStreams } from './pod/open-pod-streams.ts'
 import { PodAddresses } from './pod/pod-addresses.ts'
 import { PodManager } from './pod/pod-manager.ts'
+import { ProbeCounts } from './probes/probe-counts.ts'
 import { ProbeTargets } from './probes/probe-target.ts'
 import { ProcessRuntime } from './runtime/process/process-runtime.ts'
 import type { Runtime } from './runtime/runtime.ts'
+import { createNodeDocuments, type NodeDocuments } from './usage/node-documents.ts'
+import type { UsageSampler } from './usage/usage-sampler.ts'
 import type { VolumeManager } from './volumes/volume-manager.ts'
 
 /** The API level the agent speaks, with wherry's mark. */
@@ -41,10 +44,16 @@ export interface AgentOptions {
   readonly logger: Logger
   readonly labels?: Readonly<Record<string, string>>
   readonly random?: () => number
+  /** What containers use; shared by all nodes of this process, and closed by whoever made it. */
+  readonly usage: UsageSampler
   /** Makes the manager of the volumes beneath a directory of this node. */
   createVolumes(nodeDirectory: string): VolumeManager
-  /** Serves the node API (logs, exec, attach, port forwarding) and says on which port of the node's address. */
-  serveNodeApi?(logs: PodLogs, streams: PodStreams): Promise<{ readonly port: number; close(): Promise<void> }>
+  /** Serves the node API (logs, exec, attach, port forwarding, usage) and says on which port of the node's address. */
+  serveNodeApi?(
+    logs: PodLogs,
+    streams: PodStreams,
+    documents: NodeDocuments,
+  ): Promise<{ readonly port: number; close(): Promise<void> }>
 }
 
 export interface Agent {
@@ -69,6 +78,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const informers = options.informers ?? createInformerFactory({ client, clock, logger })
   const services = informers.for<Service>(SERVICES)
   const capacity = machineCapacity(directory)
+  const probeCounts = new ProbeCounts()
 
   const targets = new ProbeTargets(options.clusterCidr)
   const manager = new PodManager(pods, {
@@ -82,6 +92,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     configs: new ApiConfigSource(client),
     addresses: new PodAddresses(node.podCidr, join(directory, 'last-pod-address')),
     targets,
+    probeCounts,
     hostIp: node.address,
     allocatable: capacity,
     podDirectory: (podUid) => join(podsDirectory, podUid),
@@ -90,7 +101,20 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       return [...services.list(namespace), ...(api === undefined || namespace === 'default' ? [] : [api])]
     },
   })
-  const api = await options.serveNodeApi?.(createPodLogs(manager, runtime), createPodStreams(manager, runtime, targets))
+  const documents = createNodeDocuments({
+    nodeName: node.name,
+    directory,
+    runtime,
+    sampler: options.usage,
+    probes: probeCounts,
+    clock,
+    logger,
+  })
+  const api = await options.serveNodeApi?.(
+    createPodLogs(manager, runtime),
+    createPodStreams(manager, runtime, targets),
+    documents,
+  )
   await services.synced
   await manager.start()
   const keeper = new NodeKeeper({

@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises'
 import type { TLSSocket } from 'node:tls'
 import type { Clock } from '../../base/clock.ts'
 import type { Logger } from '../../base/logger.ts'
+import type { NodeDocuments } from '../usage/node-documents.ts'
 import { parseLogRequest } from './log-request.ts'
 import { NodeRequestError } from './node-request-error.ts'
 import { type PodLogs, PodLogsError } from './pod-logs.ts'
@@ -16,6 +17,8 @@ export interface NodeApiOptions {
   readonly address: string
   /** PEM: the cluster's CA, by which clients are known, and the node's own certificate. */
   readonly tls: { readonly ca: string; readonly cert: string; readonly key: string }
+  /** `/stats/summary`, `/metrics` and what lies below it. */
+  readonly documents?: NodeDocuments
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -27,8 +30,8 @@ const CLIENT = 'kube-apiserver-kubelet-client'
 const HEAD_MS = 10_000
 
 /**
- * Serves what the API server asks of a node: `/containerLogs/…`, `/healthz` and, on upgraded connections, `/exec/…`,
- * `/attach/…` and `/portForward/…`. Resolves once it listens.
+ * Serves what the API server asks of a node: `/containerLogs/…`, `/stats/summary`, `/metrics…`, `/healthz` and, on upgraded
+ * connections, `/exec/…`, `/attach/…` and `/portForward/…`. Resolves once it listens.
  */
 export async function serveNodeApi(
   logs: PodLogs,
@@ -92,7 +95,7 @@ function refusal(socket: TLSSocket): 401 | 403 | undefined {
 
 async function answer(
   logs: PodLogs,
-  { clock, logger }: NodeApiOptions,
+  { clock, logger, documents }: NodeApiOptions,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -103,6 +106,11 @@ async function answer(
     if (refused !== undefined) return say(response, refused, refused === 401 ? 'Unauthorized' : 'Forbidden')
     if (request.method !== 'GET') return say(response, 405, 'method not allowed')
     if (request.url === '/healthz') return say(response, 200, 'ok')
+    const document = await documents?.read(request.url?.split('?')[0] ?? '/')
+    if (document !== undefined) {
+      const headers = { 'content-type': document.contentType, 'x-content-type-options': 'nosniff' }
+      return void response.writeHead(200, headers).end(document.text)
+    }
     const { namespace, pod, container, options } = parseLogRequest(request.url ?? '/', clock.now())
     const stream = await logs.open(namespace, pod, container, options, gone.signal)
     response.writeHead(200, { 'content-type': 'text/plain' })
@@ -115,6 +123,6 @@ async function answer(
     if (error instanceof PodLogsError) return say(response, error.kind === 'notFound' ? 404 : 400, error.message)
     logger.warn({ err: error, path: request.url?.split('?')[0] }, 'a request to the node API failed')
     if (response.headersSent) response.destroy()
-    else say(response, 500, 'the log could not be read; see the log of the agent')
+    else say(response, 500, 'the node could not answer; see the log of the agent')
   }
 }

@@ -57,7 +57,9 @@ export class PodProbers {
   }
 
   #begin(pod: Pod, container: PodContainer, state: ContainerState, podIp: string): ContainerProber {
-    const { clock, random, runtime, targets } = this.#context
+    const { clock, random, runtime, targets, probeCounts } = this.#context
+    const { uid: podUid = '', name = '', namespace = '' } = pod.metadata ?? {}
+    const probed = { podUid, pod: name, namespace, container: container.name }
     const statuses = [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])]
     const before = statuses.find((s) => s.name === container.name && s.containerID?.endsWith(state.id) === true)
     const context = { runtime, targets, container: container.spec, containerId: state.id, podIp }
@@ -69,6 +71,7 @@ export class PodProbers {
       clock,
       random,
       run: (probe) => runProbe(probe, context),
+      onResult: (kind, ok) => probeCounts.add(probed, kind, ok),
       onChange: () => this.#events.onChange(),
       onUnhealthy: (kind, output) => {
         const name = kind.slice(0, 1).toUpperCase() + kind.slice(1)

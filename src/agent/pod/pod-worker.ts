@@ -383,6 +383,7 @@ export class PodWorker {
     const { client, runtime, volumes } = this.#context
     const { uid = '', name = '', namespace } = this.#pod.metadata ?? {}
     this.#probers.close()
+    this.#context.probeCounts.forget(uid)
     if (deleteObject) await this.#writer.flush()
     await volumes.cleanup(uid)
     await runtime.removeSandbox(uid)

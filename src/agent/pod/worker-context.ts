@@ -3,6 +3,7 @@ import type { Clock } from '../../base/clock.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { Client } from '../../client/client.ts'
 import type { EventRecorder } from '../../client/event-recorder.ts'
+import type { ProbeCounts } from '../probes/probe-counts.ts'
 import type { ProbeTargets } from '../probes/probe-target.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { VolumeManager } from '../volumes/volume-manager.ts'
@@ -21,6 +22,7 @@ export interface WorkerContext {
   readonly configs: ConfigSource
   readonly addresses: PodAddresses
   readonly targets: ProbeTargets
+  readonly probeCounts: ProbeCounts
   readonly hostIp: string
   readonly allocatable: Readonly<Record<string, string>>
   /** Directory of a pod, by uid. */

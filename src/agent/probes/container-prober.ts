@@ -14,6 +14,8 @@ export interface ContainerProberOptions {
   readonly clock: Clock
   readonly random: () => number
   run(probe: Probe): Promise<ProbeResult>
+  /** A run has ended, whether it counts or not. */
+  onResult(kind: ProbeKind, ok: boolean): void
   /** The summary may have changed. */
   onChange(): void
   /** A run that counts has failed: the words of the Unhealthy event. */
@@ -108,6 +110,7 @@ export class ContainerProber {
     const counts = worker.times.nextRegularMs <= clock.now()
     const result = await run(worker.probe)
     if (this.#closed || this.#workers.get(worker.kind) !== worker) return
+    this.#options.onResult(worker.kind, result.ok)
     const before = worker.state.verdict
     if (result.ok || counts) worker.state = afterResult(worker.state, result.ok, worker.probe)
     if (!result.ok && counts) this.#options.onUnhealthy(worker.kind, result.output)

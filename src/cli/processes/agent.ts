@@ -1,5 +1,7 @@
 import { type Agent, startAgent } from '../../agent/agent.ts'
 import { serveNodeApi } from '../../agent/kubelet/node-api.ts'
+import { ProcUsageSource } from '../../agent/usage/proc-usage-source.ts'
+import { UsageSampler } from '../../agent/usage/usage-sampler.ts'
 import { createVolumeManager } from '../../agent/volumes/create-volume-manager.ts'
 import type { NodeAddresses } from '../../base/address-layout.ts'
 import { systemClock } from '../../base/clock.ts'
@@ -18,7 +20,11 @@ interface RunningNode {
   close(): Promise<void>
 }
 
-async function startNode(node: NodeAddresses, { config, logger }: RoleContext): Promise<RunningNode> {
+async function startNode(
+  node: NodeAddresses,
+  { config, logger }: RoleContext,
+  usage: UsageSampler,
+): Promise<RunningNode> {
   const clock = systemClock
   const tls = readCredentials(config.dataDir, `node-${node.name}`)
   const transport = createHttpTransport({
@@ -38,9 +44,16 @@ async function startNode(node: NodeAddresses, { config, logger }: RoleContext): 
     clusterCidr: config.layout.clusterCidr,
     clock,
     logger,
+    usage,
     createVolumes: (nodeDirectory) => createVolumeManager({ client, clock, logger, nodeDirectory }),
-    serveNodeApi: (logs, streams) =>
-      serveNodeApi(logs, streams, { address: node.address, tls, clock, logger: logger.child({ node: node.name }) }),
+    serveNodeApi: (logs, streams, documents) =>
+      serveNodeApi(logs, streams, {
+        address: node.address,
+        tls,
+        documents,
+        clock,
+        logger: logger.child({ node: node.name }),
+      }),
   })
   return {
     agent,
@@ -53,11 +66,14 @@ async function startNode(node: NodeAddresses, { config, logger }: RoleContext): 
 
 /** The role `agent`: every node of this machine. */
 export async function runAgent(context: RoleContext): Promise<RunningRole> {
+  // All nodes of a machine look at the same /proc: one pass serves them all.
+  const usage = new UsageSampler(new ProcUsageSource(systemClock), systemClock, context.logger)
   const nodes = await context.phase('agent', () =>
-    Promise.all(context.config.layout.nodes.map((node) => startNode(node, context))),
+    Promise.all(context.config.layout.nodes.map((node) => startNode(node, context, usage))),
   )
   return {
     async close(why) {
+      usage.close()
       await Promise.all(
         nodes.map(async (node) => {
           // Without its supervisor the agent leaves the containers running: the next start adopts them.

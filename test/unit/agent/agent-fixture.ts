@@ -4,6 +4,9 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { type Agent, type AgentOptions, startAgent } from '../../../src/agent/agent.ts'
 import type { PodLogs } from '../../../src/agent/kubelet/pod-logs.ts'
+import type { NodeDocuments } from '../../../src/agent/usage/node-documents.ts'
+import { ProcUsageSource } from '../../../src/agent/usage/proc-usage-source.ts'
+import { UsageSampler } from '../../../src/agent/usage/usage-sampler.ts'
 import { createVolumeManager } from '../../../src/agent/volumes/create-volume-manager.ts'
 import { EVENTS, NAMESPACES, PODS } from '../../../src/api/resource-type.ts'
 import type { Container, Pod, PodSpec } from '../../../src/api/types/core-v1.gen.ts'
@@ -29,6 +32,7 @@ export interface TestNode {
   readonly dataDir: string
   agent: Agent
   logs: PodLogs
+  documents: NodeDocuments
   /** While true, every call of the agent fails as with a dead control plane. */
   outage: boolean
   /** Lets go of the agent and starts another one on the same directory. */
@@ -66,6 +70,7 @@ export async function startTestNode(t: TestContext, options: Partial<AgentOption
   for (const name of ['kube-system', 'kube-node-lease']) await client.create(NAMESPACES, { metadata: { name } })
   const dataDir = mkdtempSync(join(tmpdir(), 'wherry-agent-'))
   const agentClient = createClient(unreliable(api.transport, () => node.outage))
+  const usage = new UsageSampler(new ProcUsageSource(systemClock), systemClock, silentLogger)
   const start = (): Promise<Agent> =>
     startAgent({
       node: NODE,
@@ -76,10 +81,12 @@ export async function startTestNode(t: TestContext, options: Partial<AgentOption
       clusterCidr: '127.99.0.0/16',
       clock: systemClock,
       logger: silentLogger,
+      usage,
       createVolumes: (nodeDirectory) =>
         createVolumeManager({ client: agentClient, clock: systemClock, logger: silentLogger, nodeDirectory }),
-      async serveNodeApi(logs) {
+      async serveNodeApi(logs, _streams, documents) {
         node.logs = logs
+        node.documents = documents
         return { port: 10_250, async close() {} }
       },
       ...options,
@@ -91,6 +98,7 @@ export async function startTestNode(t: TestContext, options: Partial<AgentOption
     outage: false,
     agent: undefined as unknown as Agent,
     logs: undefined as unknown as PodLogs,
+    documents: undefined as unknown as NodeDocuments,
     async restart() {
       await node.agent.close()
       node.agent = await start()
@@ -131,6 +139,7 @@ export async function startTestNode(t: TestContext, options: Partial<AgentOption
   t.after(async () => {
     node.outage = false
     await node.agent.shutDown(0)
+    usage.close()
     await api.close()
     rmSync(dataDir, { recursive: true, force: true, maxRetries: 3 })
   })

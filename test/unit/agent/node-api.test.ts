@@ -4,6 +4,7 @@ import { after, before, test } from 'node:test'
 import { serveNodeApi } from '../../../src/agent/kubelet/node-api.ts'
 import { type PodLogs, PodLogsError } from '../../../src/agent/kubelet/pod-logs.ts'
 import { type PodStreams, PodStreamsError } from '../../../src/agent/kubelet/pod-streams.ts'
+import type { NodeDocuments } from '../../../src/agent/usage/node-documents.ts'
 import { systemClock } from '../../../src/base/clock.ts'
 import { silentLogger } from '../../../src/base/logger.ts'
 import {
@@ -45,6 +46,13 @@ const streams: PodStreams = {
   },
 }
 
+const documents: NodeDocuments = {
+  read: (path) =>
+    ['/metrics/resource', '/stats/summary'].includes(path)
+      ? Promise.resolve({ text: `document of ${path}`, contentType: 'text/plain' })
+      : undefined,
+}
+
 async function certificate(from: CertificateAuthority, commonName: string): Promise<KeyAndCertificate> {
   const request = { commonName, organizations: [], dnsNames: ['node'], ipAddresses: [ADDRESS] }
   return from.issue({ ...request, usages: ['client', 'server'] }, Date.now())
@@ -57,7 +65,13 @@ before(async () => {
   somebody = await certificate(authority, 'system:node:other')
   stranger = await certificate(other, 'kube-apiserver-kubelet-client')
   const tls = { ca: authority.ca.cert, ...(await certificate(authority, 'system:node:node')) }
-  api = await serveNodeApi(logs, streams, { address: ADDRESS, tls, clock: systemClock, logger: silentLogger })
+  api = await serveNodeApi(logs, streams, {
+    address: ADDRESS,
+    tls,
+    documents,
+    clock: systemClock,
+    logger: silentLogger,
+  })
 })
 after(() => api.close())
 
@@ -94,11 +108,23 @@ test('what is not there is 404, what is not there yet 400, both in words', async
   })
 })
 
+test('usage is served at its own paths, spelled in one way only', async () => {
+  assert.deepEqual(await ask('/metrics/resource'), { status: 200, text: 'document of /metrics/resource' })
+  assert.deepEqual(await ask('/stats/summary?only_cpu_and_memory=true'), {
+    status: 200,
+    text: 'document of /stats/summary',
+  })
+  for (const path of ['/metrics/', '//metrics', '/Metrics', '/metrics%2Fresource', '/metrics/../metrics', '/stats'])
+    assert.equal((await ask(path)).status, 404, path)
+})
+
 test('nobody else gets anything', async () => {
   assert.equal((await ask('/containerLogs/default/web/app', { key: '', cert: '' })).status, 401)
   assert.equal((await ask('/containerLogs/default/web/app', stranger)).status, 401)
   assert.equal((await ask('/containerLogs/default/web/app', somebody)).status, 403)
   assert.equal((await ask('/healthz', somebody)).status, 403)
+  assert.equal((await ask('/metrics/resource', somebody)).status, 403)
+  assert.equal((await ask('/stats/summary', { key: '', cert: '' })).status, 401)
 })
 
 test('nothing but GET, and no path but its own', async () => {

@@ -175,6 +175,7 @@ function probing(container: Partial<Container>, adopted?: { started: boolean; re
       runs.push(clock.now() - began)
       return { ok: state.result, output: 'no' }
     },
+    onResult() {},
     onChange() {},
     onUnhealthy: (kind) => unhealthy.push(kind),
   })

@@ -1,0 +1,41 @@
+import type { Clock } from '../../base/clock.ts'
+import type { MetricFamily } from '../../base/metric-families.ts'
+import { processMetrics } from '../../base/process-metrics.ts'
+import type { SandboxState } from '../runtime/runtime.ts'
+
+/** `/metrics` of a node: what the agent says of its own work, under the kubelet's names. */
+export function kubeletMetrics(
+  nodeName: string,
+  sandboxes: readonly SandboxState[],
+  clock: Clock,
+): readonly MetricFamily[] {
+  const states = Map.groupBy(
+    sandboxes.flatMap(({ containers }) => containers),
+    ({ phase }) => phase,
+  )
+  return [
+    {
+      name: 'kubelet_node_name',
+      type: 'gauge',
+      help: "The node's name. The count is always 1.",
+      samples: () => [{ labels: { node: nodeName }, value: 1 }],
+    },
+    {
+      name: 'kubelet_running_pods',
+      type: 'gauge',
+      help: 'Number of pods that have a running pod sandbox',
+      samples: () => [{ value: sandboxes.length }],
+    },
+    {
+      name: 'kubelet_running_containers',
+      type: 'gauge',
+      help: 'Number of containers currently running',
+      samples: () =>
+        (['created', 'exited', 'running'] as const).map((state) => ({
+          labels: { container_state: state },
+          value: states.get(state)?.length ?? 0,
+        })),
+    },
+    ...processMetrics(clock),
+  ]
+}
