@@ -186,7 +186,10 @@ for (const kubectl of all) {
       assert.equal(await k('label', 'deployment', 'web', 'tier=front'), 'deployment.apps/web labeled\n')
       // kubectl 1.27 leaves the last letters out.
       assert.match(await k('annotate', 'deployment', 'web', 'note=hello'), /^deployment\.apps\/web annotate(d)?\n$/)
-      assert.equal(await fed(webDeployment('web', 2), 'replace', '-f', '-'), 'deployment.apps/web replaced\n')
+      // kubectl reads the version it replaces; a controller that writes in between makes it a conflict, as anywhere.
+      await k('rollout', 'status', 'deployment/web', '--timeout=60s')
+      const replaced = await eventually(() => fed(webDeployment('web', 2), 'replace', '-f', '-'))
+      assert.equal(replaced, 'deployment.apps/web replaced\n')
       await k('rollout', 'status', 'deployment/web', '--timeout=60s')
     })
 
