@@ -8,9 +8,13 @@ import { semanticEqual } from '../semantic-equal.ts'
 import { addDefaultTolerations } from './default-tolerations.ts'
 import { setPodPriority } from './pod-priority.ts'
 
+const MIRROR = 'kubernetes.io/config.mirror'
+
 export function preparePodForCreate(draft: Draft<Pod>): void {
   const spec = draft.spec!
-  if (!spec.serviceAccountName) {
+  // What a node runs from its own files has no identity in the cluster.
+  const isMirror = draft.metadata?.annotations?.[MIRROR] !== undefined
+  if (!spec.serviceAccountName && !isMirror) {
     spec.serviceAccountName = 'default'
     spec.serviceAccount = 'default'
   }
