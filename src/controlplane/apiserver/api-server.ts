@@ -22,6 +22,7 @@ import { startEventExpiry } from './event-expiry.ts'
 import type { Fence } from './fence.ts'
 import { forbiddenError } from './forbidden.ts'
 import { InFlight } from './in-flight.ts'
+import { createOrderedWrites } from './ordered-writes.ts'
 import { mediaType, parseBody } from './parse-body.ts'
 import { createPaths } from './paths.ts'
 import { flag } from './query-values.ts'
@@ -33,7 +34,9 @@ import { BOTH, type Encoding, JSON_ONLY, PLAIN, plainEncoding, responseForm } fr
 import { review, reviewDefinitions } from './reviews.ts'
 import { selectedName } from './selection.ts'
 import type { RequestHandler, ServerRequest, ServerResponse } from './server-request.ts'
+import { narrowerRight } from './subresources/node-proxy.ts'
 import type { User } from './user.ts'
+import { answerVirtual, type VirtualResource } from './virtual-resource.ts'
 
 export interface ApiServerOptions {
   readonly store: Store
@@ -47,8 +50,12 @@ export interface ApiServerOptions {
   readonly transform?: ValueTransformer
   readonly logSource?: PodLogSource
   readonly streamSource?: PodStreamSource
+  /** Resources that are made when asked for and never stored. */
+  readonly virtual?: readonly VirtualResource[]
   readonly tokens?: ServiceAccountTokens
   readonly verifyToken?: (token: string, audiences?: readonly string[]) => Promise<User | undefined>
+  /** Which writes decide on what other API servers of the cluster decide on, too: they are carried out in turn. */
+  readonly ordered?: (request: CoreRequest) => boolean
   /** Called for each answered request of a caller over the wire; for a watch, a followed log or an upgraded connection when it begins. */
   readonly onRequest?: (record: RequestRecord) => void
   /** What `/readyz` waits for beside the server itself: name → is it ready. */
@@ -93,12 +100,14 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const cache = new ClusterCache({ store, prefixes, transform: options.transform, clock, logger })
   await cache.start()
   const registry = new Registry({ store, cache, transform: options.transform, admission: options.admission, clock })
-  const dispatch = createDispatch(registry, options)
+  const inTurn = createOrderedWrites(options.ordered ?? (() => false))
+  const dispatch = inTurn(createDispatch(registry, options))
   const readiness = { 'watch-cache': () => cache.serving, ...options.readiness }
-  const paths = createPaths(definitions, { version: options.version, readiness })
+  const virtual = new Map(options.virtual?.map((resource) => [resource.definition, resource]))
+  const paths = createPaths([...definitions, ...virtual.keys()], { version: options.version, readiness })
   const inFlight = new InFlight()
   const reviews = new Map(reviewDefinitions().map((definition) => [keyOf(definition), definition]))
-  const byKey = new Map(definitions.map((definition) => [keyOf(definition), definition]))
+  const byKey = new Map([...definitions, ...virtual.keys()].map((definition) => [keyOf(definition), definition]))
   // The old way to bind: POST of a Binding to a collection of its own.
   const pods = byKey.get('/v1/pods')
   if (pods !== undefined) byKey.set('/v1/bindings', pods)
@@ -122,7 +131,10 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
         ? { user, verb: info.verb, path: info.path }
         : { user, verb: info.verb, resource: withSelectedName(info, query) }
     const { allowed, reason } = authorizer.authorize(attributes)
-    if (!allowed) throw forbiddenError(attributes, reason)
+    if (allowed) return
+    const narrower = info.kind === 'resource' ? narrowerRight(info) : undefined
+    if (narrower !== undefined && authorizer.authorize({ user, verb: info.verb, resource: narrower }).allowed) return
+    throw forbiddenError(attributes, reason)
   }
 
   /** Any request on a resource, in the same way for both kinds of callers. */
@@ -146,6 +158,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       gone: request.gone,
       ...(request.upgrade === undefined ? {} : { upgrade: request.upgrade }),
     }
+    const made = virtual.get(definition)
+    if (made !== undefined) return { definition, response: await answerVirtual(made, whole) }
     if (!target.isReview) return { definition, response: await carryOut(whole) }
     if (info.verb !== 'create' || info.name !== '') throw methodNotAllowed()
     return { definition, response: await review(definition, whole, options) }
@@ -165,7 +179,10 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       const protobuf =
         asksProtobuf && (definition === undefined || hasProtobuf(apiVersionOf(definition), definition.kind))
       const encodings = protobuf ? BOTH : JSON_ONLY
-      const form = isStream ? PLAIN : responseForm(headers.accept, query, encodings, !hasOnlyPlain(target))
+      const form =
+        isStream || info.rest !== undefined
+          ? PLAIN
+          : responseForm(headers.accept, query, encodings, !hasOnlyPlain(target))
       checkContentEncoding(headers['content-encoding'])
       const { body, duplicates } = await parseBody(method, contentType, await request.readBody(), protobuf)
       const { definition: of, response } = await execute(target, {
@@ -212,7 +229,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       return response
     },
     transport(user, fence) {
-      const carryOut = fence === undefined ? dispatch : createDispatch(registry.fencedBy(fence), options)
+      const carryOut = fence === undefined ? dispatch : inTurn(createDispatch(registry.fencedBy(fence), options))
       const run = async ({ method, path, query: given, ...request }: ApiRequest): Promise<Answer> => {
         const query = new URLSearchParams(given)
         const target = targetOf(method, path, query)

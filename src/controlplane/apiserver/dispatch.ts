@@ -10,6 +10,7 @@ import { connect } from './subresources/connect.ts'
 import { evict } from './subresources/eviction.ts'
 import { finalize } from './subresources/finalize.ts'
 import { log } from './subresources/log.ts'
+import { proxyNode } from './subresources/node-proxy.ts'
 import { scale } from './subresources/scale.ts'
 import { requestToken } from './subresources/token.ts'
 import { create } from './verbs/create.ts'
@@ -112,6 +113,11 @@ export function createDispatch(
           throw new StatusError('ServiceUnavailable', 'this API server has no way to the nodes')
         return onlyCreate(request, () => connect(registry, request, definitionOf('nodes'), streamSource))
       }
+      case 'nodes/proxy':
+        if (info.verb !== 'get') throw methodNotAllowed()
+        if (options.logSource === undefined)
+          throw new StatusError('ServiceUnavailable', 'this API server has no way to the nodes')
+        return proxyNode(registry, request, options.logSource)
       case 'namespaces/finalize':
         if (info.verb !== 'update') throw methodNotAllowed()
         return finalize(registry, request)

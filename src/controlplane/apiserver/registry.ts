@@ -4,7 +4,14 @@ import { decodeObject } from '../../api/schema/decode.ts'
 import { conflictError, notFoundError, StatusError } from '../../api/status-error.ts'
 import type { Clock } from '../../base/clock.ts'
 import { type CommitResult, type Revision, type Store, StoreError, type StoreTransaction } from '../store/store.ts'
-import type { AdmissionEffect, AdmissionPlugin, AdmissionRequest, WriteOutcome } from './admission.ts'
+import {
+  type AdmissionEffect,
+  type AdmissionPlugin,
+  type AdmissionRequest,
+  type Guard,
+  GuardMovedError,
+  type WriteOutcome,
+} from './admission.ts'
 import { CachedObject, deepFreeze, withResourceVersion } from './cache/cached-object.ts'
 import type { ClusterCache } from './cache/cluster-cache.ts'
 import type { ResourceCache } from './cache/resource-cache.ts'
@@ -23,6 +30,8 @@ export interface RegistryOptions {
 
 const MODIFIED = 'the object has been modified; please apply your changes to the latest version and try again'
 const RETRIES_MAX = 10
+/** What a guard's key holds says nothing: its revision does. */
+const GUARD_VALUE = Buffer.from('{}')
 /** Renewals of a lease that one write may meet. */
 const FENCE_TRIES = 5
 /** As what is read of a request: nothing grows beyond it by patches either. */
@@ -115,7 +124,7 @@ export class Registry {
       }
     } catch (error) {
       for (const effect of effects) effect.settle('abandoned')
-      throw error
+      throw storeStatus(error)
     }
     return effects
   }
@@ -134,7 +143,9 @@ export class Registry {
     const { cache, transform } = this.#options
     const { namespace = '', name = '' } = object.metadata ?? {}
     const key = storageKey(definition, namespace, name)
+    const guards = effects.map(({ guard }) => guard).filter((guard) => guard !== undefined)
     let outcome: WriteOutcome = 'abandoned'
+    let at: Revision | undefined
     try {
       const form = definition.storage?.toStorage(object) ?? object
       const { resourceVersion: _, ...metadata } = form.metadata ?? {}
@@ -148,12 +159,16 @@ export class Registry {
       const bytes = transform?.toStorage(key, plain) ?? plain
       cache.announce(bytes, stored)
       const { ok, revision } = await this.#commit({
-        expect: [{ key, modRevision: expected }],
-        puts: [{ key, value: bytes }],
+        expect: [{ key, modRevision: expected }, ...guards],
+        puts: [{ key, value: bytes }, ...guards.map((guard) => ({ key: guard.key, value: GUARD_VALUE }))],
         deletes: [],
       })
-      if (!ok) return undefined
+      if (!ok) {
+        for (const guard of guards) await this.#checkGuard(guard)
+        return undefined
+      }
       outcome = 'committed'
+      at = revision
       await cache.reach(revision)
       const cached = this.cacheOf(definition).get(key)
       // The cache's own copy carries the shared encoding; somebody may have written again already.
@@ -162,7 +177,7 @@ export class Registry {
       if (outcome !== 'committed') outcome = failedOutcome(error)
       throw storeStatus(error)
     } finally {
-      for (const effect of effects) effect.settle(outcome, object)
+      for (const effect of effects) effect.settle(outcome, object, at)
     }
   }
 
@@ -187,6 +202,11 @@ export class Registry {
     } finally {
       for (const effect of effects) effect.settle(outcome)
     }
+  }
+
+  async #checkGuard(guard: Guard): Promise<void> {
+    const found = await this.#options.store.get(guard.key)
+    if ((found?.modRevision ?? 0n) !== guard.modRevision) throw new GuardMovedError(guard)
   }
 
   /** Commits; for a fenced writer only as long as the Lease is its own. */

@@ -11,6 +11,8 @@ export type RequestInfo =
       readonly subresource: string
       readonly namespace: string
       readonly name: string
+      /** What stands behind a `proxy` subresource, decoded: `metrics/resource`. */
+      readonly rest?: string
     }
   | { readonly kind: 'path'; readonly verb: string; readonly path: string }
 
@@ -79,7 +81,8 @@ export function requestInfo(method: string, path: string, isWatch: boolean, isNa
     rest = rest.slice(2)
   }
   const [resource, name = '', subresource = '', ...more] = rest
-  if (more.length > 0) return plain
+  const isProxy = group === '' && resource === 'nodes' && subresource === 'proxy'
+  if (more.length > 0 && !isProxy) return plain
   const verbs = VERBS.get(method)
   if (verbs === undefined) return plain
   const verb = name === '' ? verbs[1] : verbs[0]
@@ -92,6 +95,7 @@ export function requestInfo(method: string, path: string, isWatch: boolean, isNa
     subresource,
     namespace,
     name,
+    ...(isProxy ? { rest: more.join('/') } : {}),
   }
   return isConnecting(info) && verb === 'get' ? { ...info, verb: 'create' } : info
 }

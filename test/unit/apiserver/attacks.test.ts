@@ -28,6 +28,7 @@ import { closed, END_HEADERS, END_STREAM, FRAME, frame, getHead, indexedHeader, 
 import { CONFIG_MAPS_PATH, configMap, startTestServer, type TestServer, type WireAnswer } from './server-fixture.ts'
 
 const MIB = 1024 * 1024
+const ACCOUNTS = '/api/v1/namespaces/default/serviceaccounts'
 const PODS = '/api/v1/namespaces/default/pods'
 const NODE: User = { name: 'system:node:node-1', groups: ['system:nodes', 'system:authenticated'] }
 const OTHER_NODE: User = { name: 'system:node:node-2', groups: ['system:nodes', 'system:authenticated'] }
@@ -253,6 +254,10 @@ describe('10: what is asked is what is authorized', () => {
       }
     await own.close()
   })
+})
+
+const tokenFor = (pod: string, uid?: string): object => ({
+  spec: { boundObjectRef: { kind: 'Pod', apiVersion: 'v1', name: pod, ...(uid === undefined ? {} : { uid }) } },
 })
 
 describe('17, 18: a node is held to what is its own', () => {
@@ -488,6 +493,9 @@ describe('17, 18: a node is held to what is its own', () => {
       name: 'a secret of the same name elsewhere',
       request: ['GET', '/api/v1/namespaces/kube-system/secrets/mine-secret'],
     },
+    { name: 'a token that outlives its pod', request: ['POST', `${ACCOUNTS}/mine/token`, {}] },
+    { name: 'a token for a pod without saying which', request: ['POST', `${ACCOUNTS}/mine/token`, tokenFor('mine')] },
+    { name: 'a token for another node’s pod', request: ['POST', `${ACCOUNTS}/theirs/token`, tokenFor('theirs', 'x')] },
     {
       name: 'a token for another node’s account',
       request: ['POST', '/api/v1/namespaces/default/serviceaccounts/theirs/token', {}],
@@ -514,6 +522,12 @@ describe('17, 18: a node is held to what is its own', () => {
       assert.equal(answer.status < 300, ok === true, answer.text)
       if (ok === undefined) assert.equal(answer.status, 403, answer.text)
     })
+
+  test('it may: a token for the account of its pod, bound to that pod', async () => {
+    const body = tokenFor('mine', pods[0]!.metadata!.uid)
+    const { status, text } = await api.wire({ method: 'POST', path: `${ACCOUNTS}/mine/token`, body, user: NODE })
+    assert.equal(status, 201, text)
+  })
 
   test('the old object is the one in the store, whatever the request says it was (CVE-2021-25735)', async () => {
     const stored = (await api.wire({ path: '/api/v1/nodes/node-1' })).body

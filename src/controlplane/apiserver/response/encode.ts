@@ -47,7 +47,8 @@ function warningHeaders(warnings: readonly string[]): Record<string, string> {
 
 function listMetadata(response: Extract<CoreResponse, { kind: 'list' }>): object {
   return {
-    resourceVersion: String(response.revision),
+    // What is made for the answer has no version.
+    ...(response.revision === 0n ? {} : { resourceVersion: String(response.revision) }),
     ...(response.continue === undefined ? {} : { continue: response.continue }),
     ...(response.remaining === undefined ? {} : { remainingItemCount: response.remaining }),
   }
