@@ -13,6 +13,7 @@ import { startLoadBalancerController } from './allocators/load-balancer-controll
 import { createServiceAddresses } from './allocators/service-addresses.ts'
 import { type ApiServer, createApiServer } from './apiserver/api-server.ts'
 import { bootstrap } from './apiserver/bootstrap.ts'
+import type { CoreRequest } from './apiserver/core-request.ts'
 import { openAuditLog } from './apiserver/edge/audit-log.ts'
 import { createAuthenticate } from './apiserver/edge/authenticate.ts'
 import { ensureSecretEncryption } from './apiserver/edge/encryption.ts'
@@ -66,6 +67,14 @@ export interface ControlPlane {
   close(): Promise<void>
 }
 
+/** What every write that takes an address of a Service moves, where several API servers share a store. */
+const ADDRESSES_KEY = '/registry/ranges/serviceaddresses'
+
+function takesAddresses({ definition, info }: CoreRequest): boolean {
+  const writes = info.verb === 'create' || info.verb === 'update' || info.verb === 'patch'
+  return definition.resource === SERVICES.resource && definition.group === '' && info.subresource === '' && writes
+}
+
 /** What the server asks about stored objects for its own decisions; answered from its cache. */
 function lookups(server: () => ApiServer | undefined): {
   podsOnNode(node: string): Iterable<Pod>
@@ -117,6 +126,15 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     nodePorts: NODE_PORTS,
     list: services,
     random,
+    ...(options.election === undefined
+      ? {}
+      : {
+          guard: async () => {
+            const found = await store.get(ADDRESSES_KEY)
+            await server?.registry.cache.fresh()
+            return { key: ADDRESSES_KEY, modRevision: found?.modRevision ?? 0n }
+          },
+        }),
   })
   const audit = openAuditLog({
     path: join(dataDir, 'logs', 'audit.log'),
@@ -141,6 +159,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       tokens,
       verifyToken: (token, audiences) => tokens.verify(token, bindings, audiences),
       onRequest: (record) => audit.record(record),
+      ...(options.election === undefined ? {} : { ordered: takesAddresses }),
     }),
   )
   const repairAddresses = async (): Promise<void> => {

@@ -3,7 +3,8 @@ import type { Draft } from '../../api/object.ts'
 import { invalidError, StatusError } from '../../api/status-error.ts'
 import type { Service, ServicePort } from '../../api/types/core-v1.gen.ts'
 import { formatIpv4, parseCidr, parseIpv4 } from '../../base/ipv4.ts'
-import type { AdmissionEffect, AdmissionPlugin } from '../apiserver/admission.ts'
+import type { AdmissionEffect, AdmissionPlugin, Guard } from '../apiserver/admission.ts'
+import type { Revision } from '../store/store.ts'
 import { bandSize, NumberPool } from './number-pool.ts'
 
 export interface ServiceAddressOptions {
@@ -12,6 +13,11 @@ export interface ServiceAddressOptions {
   /** Every Service there is, read from the API's own copy. */
   readonly list: () => Promise<readonly Service[]>
   readonly random: () => number
+  /**
+   * Given when other API servers hand out addresses of the same ranges: the key that each such write moves, as it
+   * stands now. Resolves once `list` shows all that was written before.
+   */
+  readonly guard?: () => Promise<Guard>
 }
 
 export interface ServiceAddresses extends AdmissionPlugin {
@@ -89,6 +95,11 @@ class Reservation {
     return this.#taken.get(pool)?.has(value) === true
   }
 
+  /** Whether it took anything that is not in this claim. */
+  hasMoreThan({ ips, ports }: Claim): boolean {
+    return [...this.#taken.values()].some((values) => [...values].some((value) => !ips.has(value) && !ports.has(value)))
+  }
+
   giveBack(): void {
     for (const [pool, values] of this.#taken) for (const value of values) pool.release(value, this.owner)
     this.#taken.clear()
@@ -117,6 +128,8 @@ export function createServiceAddresses(options: ServiceAddressOptions): ServiceA
   const portCount = nodePorts.last - nodePorts.first + 1
   const ports = new NumberPool(nodePorts.first, portCount, bandSize(portCount, 32, 128), random)
   let suspects = new Set<string>()
+  /** Where the guard stood when the pools last knew of every address that was given out. */
+  let known: Revision | undefined
   const underWay = new Set<Reservation>()
 
   const takeIp = (service: Draft<Service>, before: Claim, reservation: Reservation, errors: FieldError[]): void => {
@@ -197,6 +210,34 @@ export function createServiceAddresses(options: ServiceAddressOptions): ServiceA
     for (const port of claim.ports) ports.release(port, owner)
   }
 
+  /** Takes what the stored Services have, from whoever else had it. */
+  const takeStored = async (): Promise<{
+    readonly used: ReadonlyMap<string, string>
+    readonly doubled: readonly string[]
+  }> => {
+    const used = new Map<string, string>()
+    const doubled: string[] = []
+    const claim = (pool: NumberPool, value: number, name: string, owner: string): void => {
+      if (!pool.contains(value)) return
+      const other = used.get(name)
+      if (other !== undefined) {
+        doubled.push(`${name} is claimed by ${other} and ${owner}`)
+        return
+      }
+      used.set(name, owner)
+      if (pool.ownerOf(value) === owner) return
+      pool.forget(value)
+      pool.take(value, owner)
+    }
+    for (const service of [...(await options.list())].sort(byAge)) {
+      const owner = ownerOf(service)
+      const claimed = claimOf(service)
+      for (const ip of claimed.ips) claim(ips, ip, formatIpv4(ip), owner)
+      for (const port of claimed.ports) claim(ports, port, `node port ${port}`, owner)
+    }
+    return { used, doubled }
+  }
+
   /** A Service that is only marked as being deleted has its addresses until its last finalizer goes. */
   const releaseWhenGone = (previous: Service): AdmissionEffect => ({
     settle(outcome, stored) {
@@ -215,6 +256,11 @@ export function createServiceAddresses(options: ServiceAddressOptions): ServiceA
         return previous === undefined ? undefined : releaseWhenGone(previous)
       }
       const before = previous === undefined ? NOTHING : claimOf(previous)
+      const met = await options.guard?.()
+      if (met !== undefined && met.modRevision !== known) {
+        await takeStored()
+        known = met.modRevision
+      }
       const reservation = new Reservation(ownerOf(service))
       underWay.add(reservation)
       const errors: FieldError[] = []
@@ -227,8 +273,12 @@ export function createServiceAddresses(options: ServiceAddressOptions): ServiceA
         reservation.giveBack()
         throw error
       }
+      const guard = reservation.hasMoreThan(before) ? met : undefined
       return {
-        settle(outcome, stored) {
+        guard,
+        settle(outcome, stored, revision) {
+          // Whoever else had moved the guard since it was read would have kept this write from happening.
+          if (outcome === 'committed' && guard !== undefined) known = revision
           underWay.delete(reservation)
           // Nobody knows which of the two is stored: both stay taken until a repair has seen what is.
           if (outcome === 'unknown') return
@@ -239,26 +289,7 @@ export function createServiceAddresses(options: ServiceAddressOptions): ServiceA
     },
 
     async repair(): Promise<readonly string[]> {
-      const used = new Map<string, string>()
-      const doubled: string[] = []
-      const claim = (pool: NumberPool, value: number, name: string, owner: string): void => {
-        if (!pool.contains(value)) return
-        const other = used.get(name)
-        if (other !== undefined) {
-          doubled.push(`${name} is claimed by ${other} and ${owner}`)
-          return
-        }
-        used.set(name, owner)
-        if (pool.ownerOf(value) === owner) return
-        pool.forget(value)
-        pool.take(value, owner)
-      }
-      for (const service of [...(await options.list())].sort(byAge)) {
-        const owner = ownerOf(service)
-        const claimed = claimOf(service)
-        for (const ip of claimed.ips) claim(ips, ip, formatIpv4(ip), owner)
-        for (const port of claimed.ports) claim(ports, port, `node port ${port}`, owner)
-      }
+      const { used, doubled } = await takeStored()
       const unused = [
         ...[...ips.held()].map(([value, { owner }]) => ({ pool: ips, value, owner, name: formatIpv4(value) })),
         ...[...ports.held()].map(([value, { owner }]) => ({ pool: ports, value, owner, name: `node port ${value}` })),
