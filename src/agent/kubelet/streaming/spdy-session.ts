@@ -44,14 +44,17 @@ export class SpdySession {
   async run(): Promise<void> {
     const reader = new SpdyFrameReader()
     try {
-      for await (const chunk of this.#connection as AsyncIterable<Buffer>)
+      // Kept open after an error: the client is still to be told.
+      for await (const chunk of this.#connection.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>)
         for (const frame of reader.push(chunk)) {
           const room = this.#take(frame)
           if (room !== undefined) await room
         }
+      if (this.#connection.writable) this.#connection.end()
     } catch (error) {
       if (!(error instanceof SpdyError)) return
-      if (this.#connection.writable) this.#connection.end(goAwayFrame(this.#lastId, 1))
+      if (this.#connection.writable)
+        this.#connection.end(goAwayFrame(this.#lastId, 1), () => this.#connection.destroy())
       throw error
     } finally {
       this.#inflater.close()

@@ -17,6 +17,8 @@ export interface ContainerExit {
 const ADOPTED_POLL_MS = 1_000
 /** How long a killed main process may take until its whole group is killed with the shim. */
 const KILL_PATIENCE_MS = 1_000
+/** How often the process that holds the input open is looked for while it is being started. */
+const HOLDER_POLL_MS = 20
 /** Killed, but the kernel does not let go of it (uninterruptible): reported as gone all the same. */
 const GONE_PATIENCE_MS = 5_000
 
@@ -137,6 +139,8 @@ export class ContainerProcess {
   endInput(): void {
     const holder = readNumber(this.#directory.stdinHolder)
     if (holder !== undefined && parentOf(holder) === this.#shim) sendSignal(holder, 'SIGKILL')
+    // The shim has only just been started.
+    else if (holder === undefined && !this.#done) this.#clock.setTimer(HOLDER_POLL_MS, () => this.endInput())
   }
 
   /** Lets go without touching the container. */
