@@ -1,7 +1,9 @@
 import { join } from 'node:path'
 import { DEFINITIONS } from '../api/definitions/all.ts'
-import { PODS, SERVICES } from '../api/resource-type.ts'
-import type { Pod, Service } from '../api/types/core-v1.gen.ts'
+import { CLUSTER_LOOPBACK } from '../api/definitions/ip-rules.ts'
+import type { KubeObject } from '../api/object.ts'
+import { NODES, PODS, SERVICES } from '../api/resource-type.ts'
+import type { Node, Pod, Service } from '../api/types/core-v1.gen.ts'
 import type { AddressLayout } from '../base/address-layout.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
@@ -17,6 +19,7 @@ import type { CoreRequest } from './apiserver/core-request.ts'
 import { openAuditLog } from './apiserver/edge/audit-log.ts'
 import { createAuthenticate } from './apiserver/edge/authenticate.ts'
 import { ensureSecretEncryption } from './apiserver/edge/encryption.ts'
+import { createEndpointRestriction } from './apiserver/edge/endpoint-restriction.ts'
 import { startHttpsFront } from './apiserver/edge/https-front.ts'
 import { writeKubeconfig } from './apiserver/edge/kubeconfig.ts'
 import { createNodeRestriction } from './apiserver/edge/node-restriction.ts'
@@ -25,8 +28,10 @@ import { createPodLogSource } from './apiserver/edge/pod-log-source.ts'
 import { createPodStreamSource } from './apiserver/edge/pod-stream-source.ts'
 import { createServiceAccountTokens, type TokenBindings } from './apiserver/edge/service-account-tokens.ts'
 import { createStaticAuthorizer } from './apiserver/edge/static-authorizer.ts'
+import { storageKey } from './apiserver/request-info.ts'
 import { CONTROL_PLANE_USER } from './apiserver/user.ts'
 import { startControllers } from './controllers/start-controllers.ts'
+import { createMetricsApi, type MetricsApiOptions } from './metrics-api/metrics-api.ts'
 import { startScheduler } from './scheduler/start-scheduler.ts'
 import { type ElectionOptions, startElected } from './start-elected.ts'
 import { startAutoCompaction } from './store/auto-compaction.ts'
@@ -78,29 +83,44 @@ function takesAddresses({ definition, info }: CoreRequest): boolean {
 /** What the server asks about stored objects for its own decisions; answered from its cache. */
 function lookups(server: () => ApiServer | undefined): {
   podsOnNode(node: string): Iterable<Pod>
+  podAddresses(namespace: string): ReadonlySet<string>
   bindings: TokenBindings
   services(): Promise<readonly Service[]>
+  measured: MetricsApiOptions['objects']
 } {
   const definitionOf = (resource: string) =>
     DEFINITIONS.find((definition) => definition.resource === resource && definition.group === '')!
-  const objects = <T>(resource: string): T[] => {
+  const objects = <T>(resource: string, namespace = ''): T[] => {
     const registry = server()?.registry
     if (registry === undefined) return []
     const definition = definitionOf(resource)
-    return [...registry.cacheOf(definition).range(`${definition.storagePrefix}/`)].map(({ object }) => object as T)
+    const prefix = `${definition.storagePrefix}/${namespace === '' ? '' : `${namespace}/`}`
+    return [...registry.cacheOf(definition).range(prefix)].map(({ object }) => object as T)
   }
-  const uidOf = (resource: string, namespace: string, name: string): string | undefined => {
+  const find = <T extends KubeObject>(resource: string, namespace: string, name: string): T | undefined => {
     const definition = definitionOf(resource)
-    return server()?.registry.cacheOf(definition).get(`${definition.storagePrefix}/${namespace}/${name}`)?.object
-      .metadata?.uid
+    const key = storageKey(definition, namespace, name)
+    return server()?.registry.cacheOf(definition).get(key)?.object as T | undefined
   }
+  const uidOf = (resource: string, namespace: string, name: string): string | undefined =>
+    find(resource, namespace, name)?.metadata?.uid
   return {
     podsOnNode: (node) => objects<Pod>(PODS.resource).filter((pod) => pod.spec?.nodeName === node),
+    podAddresses: (namespace) =>
+      new Set(
+        objects<Pod>(PODS.resource, namespace).flatMap(({ status }) => (status?.podIPs ?? []).map(({ ip }) => ip)),
+      ),
     bindings: {
       serviceAccountUid: (namespace, name) => uidOf('serviceaccounts', namespace, name),
       podUid: (namespace, name) => uidOf('pods', namespace, name),
     },
     services: async () => objects<Service>(SERVICES.resource),
+    measured: {
+      node: (name) => find<Node>(NODES.resource, '', name),
+      nodes: () => objects<Node>(NODES.resource),
+      pod: (namespace, name) => find<Pod>(PODS.resource, namespace, name),
+      pods: (namespace) => objects<Pod>(PODS.resource, namespace),
+    },
   }
 }
 
@@ -119,7 +139,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const store = await phase('store', async () => options.openStore(options.onFailure))
 
   let server: ApiServer | undefined
-  const { podsOnNode, bindings, services } = lookups(() => server)
+  const { podsOnNode, bindings, services, measured } = lookups(() => server)
   const tokens = createServiceAccountTokens(pki.serviceAccountKey, clock)
   const addresses = createServiceAddresses({
     serviceCidr: layout.serviceCidr,
@@ -142,19 +162,31 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     logger: logger.child({ part: 'audit' }),
   })
   const nodes = { clusterCidr: layout.clusterCidr, ca: pki.caPem, ...pki.kubeletClient }
+  const logSource = createPodLogSource(nodes)
+  const metrics = createMetricsApi({
+    objects: measured,
+    source: logSource,
+    clock,
+    logger: logger.child({ part: 'metrics' }),
+  })
   const authorizer = createStaticAuthorizer({ podsOnNode })
   server = await phase('API server', () =>
     createApiServer({
       store,
       definitions: DEFINITIONS,
-      admission: [createNodeRestriction(podsOnNode), addresses],
+      admission: [
+        createNodeRestriction(podsOnNode),
+        createEndpointRestriction(CLUSTER_LOOPBACK, podAddresses),
+        addresses,
+      ],
       authorizer,
       clock,
       logger: logger.child({ part: 'apiserver' }),
       random,
       version: API_VERSION,
       transform: ensureSecretEncryption(dataDir),
-      logSource: createPodLogSource(nodes),
+      logSource,
+      virtual: metrics.resources,
       streamSource: createPodStreamSource(nodes),
       tokens,
       verifyToken: (token, audiences) => tokens.verify(token, bindings, audiences),
@@ -256,6 +288,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       stopRepairing()
       compaction.close()
       await Promise.all(parts.map((part) => part.close()))
+      metrics.close()
       await front.close(500)
       await server.close()
       await audit.close()
