@@ -139,7 +139,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const store = await phase('store', async () => options.openStore(options.onFailure))
 
   let server: ApiServer | undefined
-  const { podsOnNode, bindings, services, measured } = lookups(() => server)
+  const { podsOnNode, podAddresses, bindings, services, measured } = lookups(() => server)
   const tokens = createServiceAccountTokens(pki.serviceAccountKey, clock)
   const addresses = createServiceAddresses({
     serviceCidr: layout.serviceCidr,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { DEFINITIONS } from '../../../src/api/definitions/all.ts'
-import type { KubeObject } from '../../../src/api/object.ts'
+import type { Draft, KubeObject } from '../../../src/api/object.ts'
 import { StatusError } from '../../../src/api/status-error.ts'
 import type { AdmissionRequest } from '../../../src/controlplane/apiserver/admission.ts'
 import { createEndpointRestriction } from '../../../src/controlplane/apiserver/edge/endpoint-restriction.ts'
@@ -29,7 +29,7 @@ function admit(resource: string, object: KubeObject, more: Partial<AdmissionRequ
     subresource: '',
     namespace: 'shop',
     name: 'mine',
-    object,
+    object: object as Draft<KubeObject>,
     previous: undefined,
     user: { name: 'eve', groups: ['system:authenticated'] },
     dryRun: false,
