@@ -135,11 +135,18 @@ function definitionNode(name: string): SchemaNode {
   return node
 }
 
+/** What Kubernetes publishes, generated, and what metrics-server does, which is not part of it. */
+const FILES = ['./definitions.json', './metrics-definitions.json']
+
 let table: ReadonlyMap<string, CompactSchema> | undefined
 
 function load(): ReadonlyMap<string, CompactSchema> {
-  const file = new URL('./definitions.json', import.meta.url)
-  table ??= new Map(Object.entries(JSON.parse(readFileSync(file, 'utf8')) as Readonly<Record<string, CompactSchema>>))
+  table ??= new Map(
+    FILES.flatMap((name) => {
+      const text = readFileSync(new URL(name, import.meta.url), 'utf8')
+      return Object.entries(JSON.parse(text) as Readonly<Record<string, CompactSchema>>)
+    }),
+  )
   return table
 }
 

@@ -44,5 +44,5 @@ export const NODE: ResourceDefinition<Node> = {
   },
   selectableFields: { 'spec.unschedulable': (node) => String(node.spec?.unschedulable === true) },
   columns: NODE_COLUMNS,
-  otherSubresources: [],
+  otherSubresources: [{ name: 'proxy', kind: 'NodeProxyOptions', verbs: ['get'] }],
 }

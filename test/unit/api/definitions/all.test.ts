@@ -84,9 +84,13 @@ test('what the server handles itself is named', () => {
   )
   assert.deepEqual(others, [
     'namespaces/finalize',
+    'nodes/proxy',
+    'pods/attach',
     'pods/binding',
     'pods/eviction',
+    'pods/exec',
     'pods/log',
+    'pods/portforward',
     'serviceaccounts/token',
   ])
 })
