@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { CONFIG_MAPS, PODS, SECRETS } from '../../src/api/resource-type.ts'
@@ -74,6 +75,22 @@ describe('a cluster on etcd', { skip: ETCD_MISSING }, () => {
     assert.match(secret, /^k8s:enc:aesgcm:v1:key1:/)
     assert(!secret.includes(Buffer.from('hunter2').toString('base64')))
     assert.match(etcdctl(etcd, 'get', '--print-value-only', '/registry/pods/default/p') ?? '', /"kind":"Pod"/)
+  })
+
+  it('is left alone by a cluster that is another one', async () => {
+    const dataDir = mkdtempSync(join(tmpdir(), 'wherry-other-'))
+    const { code, stderr, stdout } = await runWherry([
+      'up',
+      '--store',
+      store(),
+      '--data-dir',
+      dataDir,
+      '--api-port',
+      '0',
+    ])
+    rmSync(dataDir, { recursive: true, force: true })
+    assert.equal(code, 1)
+    assert.match(stderr + stdout, /belongs to another cluster, "wherry" on 127\.\d+\.0\.0\/16.*--store-prefix/)
   })
 
   it('stays up while etcd is away, says so, and recovers by itself', async () => {

@@ -1,12 +1,17 @@
 import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { hostname } from 'node:os'
+import { join } from 'node:path'
 import { systemClock } from '../../base/clock.ts'
+import type { Logger } from '../../base/logger.ts'
 import { startControlPlane } from '../../controlplane/control-plane.ts'
-import { StoreError } from '../../controlplane/store/store.ts'
+import { claimStore } from '../../controlplane/store/claim-store.ts'
+import { type Store, StoreError } from '../../controlplane/store/store.ts'
 import { openStore } from '../open-store.ts'
 import { explainedStoreError } from '../store-error-text.ts'
 import { UserError } from '../user-error.ts'
+import type { ProcessConfig } from './protocol.ts'
 import type { RoleContext, RunningRole } from './run-child.ts'
 
 /** Whether this process may listen below port 1024; asked of the kernel, which is the only one to know. */
@@ -21,6 +26,26 @@ function mayUsePrivilegedPorts(address: string): Promise<boolean> {
 /** One control plane runs on a data directory at a time; after a restart it is known as the one it was. */
 function identityOf(dataDir: string): string {
   return `${hostname()}_${createHash('sha256').update(dataDir).digest('hex').slice(0, 16)}`
+}
+
+/** Opens the store; a shared one only if it is this cluster's or nobody's. */
+async function openOwnStore(
+  { store: spec, dataDir, clusterName, layout }: ProcessConfig,
+  logger: Logger,
+  onFailure: (error: StoreError) => void,
+): Promise<Store> {
+  const store = await openStore(spec, { dataDir, logger, onFailure })
+  if (spec.kind !== 'etcd') return store
+  try {
+    const ca = createHash('sha256')
+      .update(readFileSync(join(dataDir, 'pki', 'ca.crt')))
+      .digest('hex')
+    await claimStore(store, { name: clusterName, range: layout.clusterCidr, ca })
+    return store
+  } catch (error) {
+    await store.close()
+    throw error
+  }
 }
 
 function explained(error: unknown): unknown {
@@ -42,8 +67,7 @@ export async function runControlPlane({ config, logger, phase, fatal }: RoleCont
   try {
     const controlPlane = await startControlPlane({
       ...config,
-      openStore: (onFailure) =>
-        openStore(config.store, { dataDir: config.dataDir, logger: logger.child({ part: 'store' }), onFailure }),
+      openStore: (onFailure) => openOwnStore(config, logger.child({ part: 'store' }), onFailure),
       ...(config.store.kind === 'etcd' ? { election: { identity: identityOf(config.dataDir) } } : {}),
       clock: systemClock,
       logger,
