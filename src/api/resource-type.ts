@@ -1,5 +1,6 @@
 import type { KubeObject } from './object.ts'
 import type { Deployment, ReplicaSet } from './types/apps-v1.gen.ts'
+import type { HorizontalPodAutoscaler } from './types/autoscaling-v2.gen.ts'
 import type { Lease } from './types/coordination-v1.gen.ts'
 import type {
   ConfigMap,
@@ -48,6 +49,13 @@ export const NODES = clusterScoped<Node>('', 'nodes', 'Node')
 export const DEPLOYMENTS = namespaced<Deployment>('apps', 'deployments', 'Deployment')
 export const REPLICA_SETS = namespaced<ReplicaSet>('apps', 'replicasets', 'ReplicaSet')
 export const ENDPOINT_SLICES = namespaced<EndpointSlice>('discovery.k8s.io', 'endpointslices', 'EndpointSlice')
+export const HORIZONTAL_POD_AUTOSCALERS: ResourceType<HorizontalPodAutoscaler> = {
+  group: 'autoscaling',
+  version: 'v2',
+  resource: 'horizontalpodautoscalers',
+  kind: 'HorizontalPodAutoscaler',
+  namespaced: true,
+}
 export const LEASES = namespaced<Lease>('coordination.k8s.io', 'leases', 'Lease')
 export const POD_DISRUPTION_BUDGETS = namespaced<PodDisruptionBudget>(
   'policy',

@@ -30,6 +30,7 @@ import { createServiceAccountTokens, type TokenBindings } from './apiserver/edge
 import { createStaticAuthorizer } from './apiserver/edge/static-authorizer.ts'
 import { storageKey } from './apiserver/request-info.ts'
 import { CONTROL_PLANE_USER } from './apiserver/user.ts'
+import { startAutoscaler } from './autoscaler/autoscaler-controller.ts'
 import { startControllers } from './controllers/start-controllers.ts'
 import { createMetricsApi, type MetricsApiOptions } from './metrics-api/metrics-api.ts'
 import { startScheduler } from './scheduler/start-scheduler.ts'
@@ -245,6 +246,12 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
         events: events('service-controller'),
         logger: logger.child({ part: 'load-balancer' }),
         cidr: layout.loadBalancerCidr,
+      }),
+      startAutoscaler({
+        ...common,
+        events: events('horizontal-pod-autoscaler'),
+        logger: logger.child({ part: 'autoscaler' }),
+        transport: server.transport(CONTROL_PLANE_USER),
       }),
     ]
   }

@@ -1,0 +1,48 @@
+import type { Millis } from '../../base/clock.ts'
+
+/** Every autoscaler has its regular turn this often, as in kube-controller-manager. */
+export const PERIOD_MS: Millis = 15_000
+/**
+ * Between its turns, an autoscaler whose metrics are as fresh as the traffic glances this often at whether there are
+ * too few pods, so that a step in the load is met within seconds.
+ */
+const GLANCE_MS: Millis = 2_000
+
+/** What is due for one autoscaler. */
+export type Due = 'turn' | 'glance' | 'nothing'
+
+/** When each autoscaler is to be looked at; times are of the monotonic clock. */
+export class Turns {
+  readonly #turns = new Map<string, { readonly nextMs: Millis; readonly glances: boolean }>()
+
+  /** The next turn is at this time, or earlier if it was so already. */
+  byLatest(key: string, atMs: Millis): void {
+    const { nextMs = Number.POSITIVE_INFINITY, glances = false } = this.#turns.get(key) ?? {}
+    this.#turns.set(key, { nextMs: Math.min(nextMs, atMs), glances })
+  }
+
+  due(key: string, nowMs: Millis): Due {
+    const turn = this.#turns.get(key)
+    if (turn === undefined || nowMs >= turn.nextMs) return 'turn'
+    return turn.glances ? 'glance' : 'nothing'
+  }
+
+  /**
+   * After a turn, or a glance that has acted. No glances follow a change of the size: sizes change no faster than by
+   * turns alone.
+   */
+  taken(key: string, nowMs: Millis, glances: boolean): void {
+    this.#turns.set(key, { nextMs: nowMs + PERIOD_MS, glances })
+  }
+
+  /** How long until the key is to be worked on again. */
+  untilNext(key: string, nowMs: Millis): Millis {
+    const turn = this.#turns.get(key)
+    const leftMs = Math.max(0, (turn?.nextMs ?? nowMs) - nowMs)
+    return turn?.glances === true ? Math.min(leftMs, GLANCE_MS) : leftMs
+  }
+
+  forget(key: string): void {
+    this.#turns.delete(key)
+  }
+}
