@@ -1,8 +1,14 @@
 import { createHmac } from 'node:crypto'
 import type { BalancedEndpoint } from './balanced-endpoint.ts'
+import { hashBytes } from './hash-key.ts'
 
 /** 96 bits: no two endpoints share a token, and nobody finds one by trying. */
 const TOKEN_LENGTH = 16
+
+interface Member {
+  readonly token: Uint8Array
+  readonly endpoint: BalancedEndpoint
+}
 
 /**
  * Sessions that stay with their endpoint by a token which the client sends back, in a cookie or a header. The token
@@ -15,7 +21,8 @@ const TOKEN_LENGTH = 16
 export class StickySessions {
   readonly #secret: string | Uint8Array
   #members: readonly BalancedEndpoint[] = []
-  #byToken: ReadonlyMap<string, BalancedEndpoint> = new Map()
+  /** By the hash of the token. */
+  #byHash: ReadonlyMap<number, readonly Member[]> = new Map()
 
   constructor(secret: string | Uint8Array) {
     this.#secret = secret
@@ -25,12 +32,37 @@ export class StickySessions {
     return createHmac('sha256', this.#secret).update(endpoint.name).digest('base64url').slice(0, TOKEN_LENGTH)
   }
 
-  /** undefined: the token is none of ours, or its endpoint is gone. Tokens are worked out once per array. */
-  find(token: string, endpoints: readonly BalancedEndpoint[]): BalancedEndpoint | undefined {
-    if (endpoints !== this.#members) {
-      this.#members = endpoints
-      this.#byToken = new Map(endpoints.map((endpoint) => [this.token(endpoint), endpoint]))
+  /**
+   * Whose token `b[start, end)` is; undefined: it is none of ours, or its endpoint is gone. Tokens are worked out once
+   * per array; beyond that nothing is allocated.
+   */
+  find(
+    b: Uint8Array,
+    start: number,
+    end: number,
+    endpoints: readonly BalancedEndpoint[],
+  ): BalancedEndpoint | undefined {
+    if (endpoints !== this.#members) this.#learn(endpoints)
+    if (end - start !== TOKEN_LENGTH) return undefined
+    const members = this.#byHash.get(hashBytes(b, start, end))
+    if (members === undefined) return undefined
+    for (let i = 0; i < members.length; i++) {
+      const { token, endpoint } = members[i]!
+      let at = 0
+      while (at < TOKEN_LENGTH && b[start + at] === token[at]) at++
+      if (at === TOKEN_LENGTH) return endpoint
     }
-    return this.#byToken.get(token)
+    return undefined
+  }
+
+  #learn(endpoints: readonly BalancedEndpoint[]): void {
+    const byHash = new Map<number, Member[]>()
+    for (const endpoint of endpoints) {
+      const token = new Uint8Array(Buffer.from(this.token(endpoint), 'latin1'))
+      const hash = hashBytes(token, 0, TOKEN_LENGTH)
+      byHash.set(hash, [...(byHash.get(hash) ?? []), { token, endpoint }])
+    }
+    this.#members = endpoints
+    this.#byHash = byHash
   }
 }

@@ -28,6 +28,7 @@ import type { ResponseReceiver, UpgradedConnection } from './response-receiver.t
 import type { Route, Router } from './route.ts'
 import { openTunnel } from './tunnel.ts'
 import type { TunnelSide } from './tunnel-side.ts'
+import type { Upstream } from './upstream.ts'
 import type { UpstreamConnection } from './upstream-connection.ts'
 import type { UpstreamEndpoint } from './upstream-endpoint.ts'
 import { Wire } from './wire.ts'
@@ -101,6 +102,12 @@ export class ClientConnection implements ResponseReceiver {
   #status = 0
   #tries = 0
   #tried: BalancedEndpoint[] | undefined
+  /** What the balancer goes by; 0 where it does not. */
+  #key = 0
+  /** Where the client's session is; undefined: it has none. */
+  #stuckTo: BalancedEndpoint | undefined
+  /** The response must have ended by then, all tries together. */
+  #untilMs = NEVER
   /** Some of the response has been written. */
   #hasHeadGone = false
   #startedAtMs = 0
@@ -148,7 +155,7 @@ export class ClientConnection implements ResponseReceiver {
   onDrained(): void {
     if (this.#state === TUNNEL) this.#tunnel!.drained()
     else if (this.#state === RESPONDING) {
-      this.deadlineMs = NEVER
+      this.deadlineMs = this.#untilMs
       this.#connection?.resumeResponse()
     } else if (this.#state === IDLE)
       this.deadlineMs = this.#context.clock.monotonic() + this.#context.settings.clientIdleMs
@@ -189,8 +196,13 @@ export class ClientConnection implements ResponseReceiver {
       const connection = this.#connection
       this.#connection = undefined
       connection?.abandon(this)
-      if (this.#state !== IDLE) this.#endTry(CANCELLED, nowMs)
-      this.#answer(PROXY_ERRORS.requestTimeout.status, PROXY_ERRORS.requestTimeout.code, true)
+      const isOverall = nowMs >= this.#untilMs
+      const error = isOverall ? PROXY_ERRORS.overallTimeout : PROXY_ERRORS.requestTimeout
+      this.#retryTimer?.cancel()
+      this.#retryTimer = undefined
+      if (this.#state !== IDLE) this.#endTry(isOverall ? TIMED_OUT : CANCELLED, nowMs)
+      this.#answer(error.status, error.code, !isOverall || !this.isRequestDone)
+      if (isOverall) this.#goOn()
     }
   }
 
@@ -247,7 +259,7 @@ export class ClientConnection implements ResponseReceiver {
     if (!this.isRequestDone || this.#upgrade !== undefined) this.#isClosing = true
     if (contentOnly || responseHead.framing === UNTIL_CLOSE || this.#context.isDraining) this.#isClosing = true
     const word = this.#isClosing ? SAYS_CLOSE : takesChunks ? SAYS_NOTHING : SAYS_KEEP_ALIVE
-    arena.used = responseForwarder.write(responseHead, b, takesChunks, word, arena.bytes, 0)
+    arena.used = responseForwarder.write(responseHead, b, takesChunks, word, arena.bytes, 0, this.#sessionLine())
     this.#bytesOut += arena.used
     return contentOnly
   }
@@ -338,7 +350,7 @@ export class ClientConnection implements ResponseReceiver {
       else if (event === MESSAGE_END) {
         this.isRequestDone = true
         this.#isRequestPaused = false
-        this.deadlineMs = NEVER
+        this.deadlineMs = this.#untilMs
       } else {
         const connection = this.#connection
         this.#connection = undefined
@@ -377,6 +389,9 @@ export class ClientConnection implements ResponseReceiver {
     this.#status = 0
     this.#tries = 0
     this.#tried = undefined
+    this.#key = 0
+    this.#stuckTo = undefined
+    this.#untilMs = NEVER
     this.#startedAtMs = nowMs
     if (!head.keepsAlive || context.isDraining) this.#isClosing = true
     if (head.framing === NO_BODY) {
@@ -400,6 +415,8 @@ export class ClientConnection implements ResponseReceiver {
     this.#route = route
     route.upstream.metrics.inFlight += 1
     route.upstream.budget.deposit(nowMs)
+    this.#untilMs = nowMs + route.upstream.timeouts.requestMs
+    this.deadlineMs = Math.min(this.deadlineMs, this.#untilMs)
     if (head.wantsUpgrade) this.#allowUpgrade(head, b)
     this.#send(head, b, nowMs)
   }
@@ -419,14 +436,35 @@ export class ClientConnection implements ResponseReceiver {
     // Servers that pass over the body of such a request would take it for the next one.
     const isOddBody = hasBody && method !== POST && method !== PUT && method !== PATCH
     this.#isLast = isOddBody || this.#upgrade !== undefined
-    const connection = this.#connect(upstream.pick(0, nowMs), mayShare, nowMs)
-    if (connection === undefined) return
     this.#block ??= requestForwarder.clientBlock(this.#wire.socket.remoteAddress ?? 'unknown', this.#settings.scheme)
+    const connection = this.#connect(this.#choose(head, b, upstream, nowMs), mayShare, nowMs)
+    if (connection === undefined) return
     const bodyRoom = head.framing === BY_LENGTH ? Math.min(head.contentLength, REPLAYABLE_BYTES_MAX) : 0
     const at = connection.room(requestForwarder.bytesMax(head, this.#block) + bodyRoom)
     const after = this.#upgrade !== undefined ? UPGRADES : this.#isLast ? CLOSES : PERSISTS
     const end = requestForwarder.write(head, b, this.#block, after, connection.outbox, at)
     connection.push(this, method === HEAD, end, nowMs, this.#isLast)
+  }
+
+  /** By the client's session, if it has one, else as the balancer chooses. */
+  #choose(head: RequestHead, b: Uint8Array, upstream: Upstream, nowMs: number): UpstreamEndpoint | undefined {
+    const { affinity, key } = upstream
+    if (key !== undefined) this.#key = key.of(head, b, this.#block!.address)
+    if (affinity !== undefined) {
+      const endpoint = affinity.endpointOf(head, b, upstream.group.all())
+      const stuck = endpoint === undefined ? undefined : upstream.pickStuck(endpoint, nowMs)
+      this.#stuckTo = endpoint
+      if (stuck !== undefined) return stuck
+    }
+    return upstream.pick(this.#key, nowMs)
+  }
+
+  /** Tells the client where its session is, when that is elsewhere than it said. */
+  #sessionLine(): Uint8Array | undefined {
+    const affinity = this.#route?.upstream.affinity
+    const endpoint = this.#endpoint?.balanced
+    if (affinity === undefined || endpoint === undefined || endpoint === this.#stuckTo) return undefined
+    return affinity.line(endpoint, this.#settings.scheme === 'https')
   }
 
   /** A connection to the endpoint, where there may be one; else the client is answered. */
@@ -469,7 +507,7 @@ export class ClientConnection implements ResponseReceiver {
       return
     }
     const nowMs = clock.monotonic()
-    this.deadlineMs = nowMs + settings.bodyMs
+    this.deadlineMs = Math.min(nowMs + settings.bodyMs, this.#untilMs)
     if (connection.appendBody(this.#reader.inbox.bytes, start, end, this.#wire, nowMs)) this.#isRequestPaused = true
   }
 
@@ -493,7 +531,7 @@ export class ClientConnection implements ResponseReceiver {
         connectionReused,
         tries: this.#tries,
         nowMs,
-        deadlineMs: Number.POSITIVE_INFINITY,
+        deadlineMs: this.#untilMs,
         covered: upstream.budget.covers(nowMs),
       },
       upstream.retryPolicy,
@@ -520,7 +558,7 @@ export class ClientConnection implements ResponseReceiver {
   #sendAgain(b: Uint8Array, start: number, end: number, nowMs: number): void {
     const { upstream } = this.#route!
     const tried = this.#tried
-    const endpoint = tried === undefined ? upstream.pick(0, nowMs) : upstream.pickOther(tried, 0, nowMs)
+    const endpoint = tried === undefined ? upstream.pick(this.#key, nowMs) : upstream.pickOther(tried, this.#key, nowMs)
     const connection = this.#connect(endpoint, false, nowMs)
     if (connection === undefined) {
       this.#goOn()
@@ -593,6 +631,7 @@ export class ClientConnection implements ResponseReceiver {
 
   /** After a response: on to the next request, or to the end. */
   #settle(nowMs: number): void {
+    this.#untilMs = NEVER
     if (this.#isClosing || !this.isRequestDone) {
       this.#linger()
       return

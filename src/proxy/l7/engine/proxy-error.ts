@@ -19,6 +19,8 @@ export const PROXY_ERRORS = {
   reusedConnectionBroke: { code: 'upstream-closed', status: 502, source: 'upstream', retry: 'ifReused' },
   connectionBroke: { code: 'upstream-closed', status: 502, source: 'upstream', retry: 'ifIdempotent' },
   responseTimeout: { code: 'response-timeout', status: 504, source: 'upstream', retry: 'never' },
+  /** All tries together took longer than the upstream's requests may. */
+  overallTimeout: { code: 'overall-timeout', status: 504, source: 'upstream', retry: 'never' },
   badResponse: { code: 'bad-response', status: 502, source: 'upstream', retry: 'never' },
   upgradeFailed: { code: 'upgrade-failed', status: 502, source: 'upstream', retry: 'never' },
   /** The client did not send what it announced in time. */

@@ -7,12 +7,14 @@ import type { OutboxChunk } from './outbox.ts'
 import { PROXY_ERRORS, type ProxyError } from './proxy-error.ts'
 import type { ResponseReceiver } from './response-receiver.ts'
 import type { TunnelSide } from './tunnel-side.ts'
+import type { UpstreamTimeouts } from './upstream-timeouts.ts'
 import { Wire } from './wire.ts'
 
 /** The endpoint that a connection leads to. */
 export interface ConnectionOwner {
   readonly address: string
   readonly port: number
+  readonly timeouts: UpstreamTimeouts
   /** It has no request any more and can take another. */
   becameIdle(connection: UpstreamConnection): void
   closed(connection: UpstreamConnection): void
@@ -84,8 +86,8 @@ export class UpstreamConnection {
     this.#owner = owner
     this.#reader = new ResponseReader(context.responseHead, context.settings.limits.headBytesMax)
     this.#slots = [newSlot()]
-    this.#idleMs = context.settings.upstreamIdleMs
-    this.deadlineMs = nowMs + context.settings.connectMs
+    this.#idleMs = owner.timeouts.idleMs
+    this.deadlineMs = nowMs + owner.timeouts.connectMs
     this.#wire = new Wire(context, this, undefined)
     context.deadlines.add(this)
     const { socket } = this.#wire
@@ -143,15 +145,14 @@ export class UpstreamConnection {
     chunk.live++
     this.count++
     if (isLast) this.isClosing = true
-    if (this.isConnected && this.count === 1) this.deadlineMs = nowMs + this.#context.settings.responseMs
+    if (this.isConnected && this.count === 1) this.deadlineMs = nowMs + this.#owner.timeouts.responseMs
     this.#planFlush()
   }
 
   /** A part of the last request's body. True: hand over no more until `resumeRequest`. */
   appendBody(b: Uint8Array, start: number, end: number, from: Wire, nowMs: number): boolean {
     const slot = this.#slots[(this.#head + this.count - 1) & (this.#slots.length - 1)]!
-    const { settings } = this.#context
-    if (this.isConnected) this.deadlineMs = nowMs + settings.responseMs
+    if (this.isConnected) this.deadlineMs = nowMs + this.#owner.timeouts.responseMs
     const chunk = this.#chunk!
     const size = end - start
     // As long as it fits: in fewer writes, and whole when it has to be sent again.
@@ -303,7 +304,7 @@ export class UpstreamConnection {
     this.isConnected = true
     const nowMs = this.#context.clock.monotonic()
     this.#lastAnswerMs = nowMs
-    this.deadlineMs = nowMs + (this.count > 0 ? this.#context.settings.responseMs : this.#idleMs)
+    this.deadlineMs = nowMs + (this.count > 0 ? this.#owner.timeouts.responseMs : this.#idleMs)
     if (this.count > 0 && !this.#wire.isPending) this.onDrained()
   }
 
@@ -335,7 +336,7 @@ export class UpstreamConnection {
         }
         if (responseHead.status < 200) {
           receiver?.interimResponse(inbox.bytes)
-          this.deadlineMs = nowMs + settings.responseMs
+          this.deadlineMs = nowMs + this.#owner.timeouts.responseMs
           continue
         }
         slot.hasBegun = true
@@ -383,7 +384,7 @@ export class UpstreamConnection {
       this.destroy()
       return
     }
-    if (this.count > 0) this.deadlineMs = nowMs + this.#context.settings.responseMs
+    if (this.count > 0) this.deadlineMs = nowMs + this.#owner.timeouts.responseMs
     else if (this.#wire.isPending) {
       // Answered before all of it was sent: what is still to be sent must not be changed, nor be taken for a request.
       this.#chunk = undefined
@@ -410,7 +411,7 @@ export class UpstreamConnection {
     const { lines, keepAliveLine } = this.#context.responseHead
     const seconds = parseKeepAliveTimeout(b, lines.valueStart[keepAliveLine]!, lines.valueEnd[keepAliveLine]!)
     if (seconds === -1) return
-    this.#idleMs = Math.min(this.#context.settings.upstreamIdleMs, Math.max(0, seconds * 1_000 - 1_000))
+    this.#idleMs = Math.min(this.#owner.timeouts.idleMs, Math.max(0, seconds * 1_000 - 1_000))
   }
 
   #upgrade(slot: Slot): void {

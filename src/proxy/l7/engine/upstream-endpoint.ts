@@ -4,6 +4,7 @@ import type { RequestSeries, UpstreamMetrics } from '../metrics/upstream-metrics
 import type { EngineContext } from './engine-context.ts'
 import { SharingRule } from './sharing-rule.ts'
 import { type ConnectionOwner, UpstreamConnection } from './upstream-connection.ts'
+import type { UpstreamTimeouts } from './upstream-timeouts.ts'
 
 /** What a route must say to be counted. `id`: small and dense, one for each route of an engine. */
 export interface Route {
@@ -21,6 +22,7 @@ export class UpstreamEndpoint implements ConnectionOwner {
   readonly address: string
   readonly port: number
   readonly sharing: SharingRule
+  readonly timeouts: UpstreamTimeouts
   readonly #context: EngineContext
   readonly #breaker: CircuitBreaker
   readonly #all = new Set<UpstreamConnection>()
@@ -30,13 +32,20 @@ export class UpstreamEndpoint implements ConnectionOwner {
   readonly #watch: StallWatch
   readonly #series: (RequestSeries | undefined)[] = []
 
-  constructor(context: EngineContext, balanced: BalancedEndpoint, breaker: CircuitBreaker, watch: StallWatch) {
+  constructor(
+    context: EngineContext,
+    balanced: BalancedEndpoint,
+    breaker: CircuitBreaker,
+    watch: StallWatch,
+    timeouts: UpstreamTimeouts,
+  ) {
     this.#context = context
     this.balanced = balanced
     this.address = balanced.address
     this.port = balanced.port
     this.#breaker = breaker
     this.#watch = watch
+    this.timeouts = timeouts
     this.sharing = new SharingRule(context.settings.pipelining)
   }
 

@@ -45,7 +45,7 @@ export class ResponseForwarder {
     return head.end - head.start + this.#via.length + ADDED_BYTES_MAX
   }
 
-  /** `takesChunks`: the client speaks HTTP/1.1. Writes to `out` from `at`; returns where the head ends. */
+  /** `takesChunks`: the client speaks HTTP/1.1; `added`: whole header lines of ours. Writes to `out` from `at`; returns where the head ends. */
   write(
     head: ResponseHead,
     b: Uint8Array,
@@ -53,6 +53,7 @@ export class ResponseForwarder {
     word: ConnectionWord,
     out: Uint8Array,
     at: number,
+    added?: Uint8Array,
   ): number {
     const { status, present } = head
     let p = appendBytes(VERSION, out, at)
@@ -68,6 +69,7 @@ export class ResponseForwarder {
       return appendBytes(CRLF, out, p)
     }
     p = appendBytes(this.#via, out, p)
+    if (added !== undefined) p = appendBytes(added, out, p)
     if (takesChunks && (present & ENCODED) !== 0) p = appendBytes(ENCODING, out, p)
     if (word === SAYS_CLOSE) p = appendBytes(CLOSE, out, p)
     else if (word === SAYS_KEEP_ALIVE) p = appendBytes(KEEP_ALIVE, out, p)

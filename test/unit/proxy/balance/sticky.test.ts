@@ -1,27 +1,40 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
+import type { BalancedEndpoint } from '../../../../src/proxy/balance/balanced-endpoint.ts'
 import { hashBytes, hashText } from '../../../../src/proxy/balance/hash-key.ts'
-import { readCookie, sessionCookie } from '../../../../src/proxy/balance/session-cookie.ts'
+import { CookieSearch, sessionCookie } from '../../../../src/proxy/balance/session-cookie.ts'
 import { StickySessions } from '../../../../src/proxy/balance/sticky-sessions.ts'
 import { endpoints } from './endpoints.ts'
+
+function find(sessions: StickySessions, token: string, all: readonly BalancedEndpoint[]): BalancedEndpoint | undefined {
+  const bytes = Buffer.from(`x${token}x`)
+  return sessions.find(bytes, 1, bytes.length - 1, all)
+}
+
+function readCookie(header: string, name: string): string | undefined {
+  const search = new CookieSearch(name)
+  const bytes = Buffer.from(`a=0;${header};a=0`)
+  const found = search.find(bytes, 4, bytes.length - 4)
+  return found ? bytes.toString('latin1', search.start, search.end) : undefined
+}
 
 describe('sticky sessions', () => {
   it('find the endpoint that a token stands for, on every proxy with the secret', () => {
     const all = endpoints(20)
     const here = new StickySessions('secret')
     const there = new StickySessions(Buffer.from('secret'))
-    for (const endpoint of all) assert.equal(there.find(here.token(endpoint), all), endpoint)
+    for (const endpoint of all) assert.equal(find(there, here.token(endpoint), all), endpoint)
   })
 
   it('know no token of another secret, of an endpoint that is gone, or made up', () => {
     const all = endpoints(3)
     const sessions = new StickySessions('secret')
     const token = sessions.token(all[0]!)
-    assert.equal(new StickySessions('other').find(token, all), undefined)
-    assert.equal(sessions.find(token, all), all[0])
-    assert.equal(sessions.find(token, all.slice(1)), undefined)
-    for (const made of ['', '__proto__', all[0]!.name]) assert.equal(sessions.find(made, all), undefined)
+    assert.equal(find(new StickySessions('other'), token, all), undefined)
+    assert.equal(find(sessions, token, all), all[0])
+    assert.equal(find(sessions, token, all.slice(1)), undefined)
+    for (const made of ['', '__proto__', all[0]!.name]) assert.equal(find(sessions, made, all), undefined)
   })
 
   it('show nothing of the address and fit into a cookie', () => {
