@@ -34,9 +34,19 @@ const SHORT_WATCH_MS = 1_000
 /** Watches are asked to last for five to ten minutes, so that those of many clients do not all end together. */
 const WATCH_SECONDS_MIN = 300
 
+/** The version is behind what the server remembers, or ahead of a server that has begun anew: only a new list helps. */
+function isOver(error: unknown): boolean {
+  if (isReason(error, 'Expired') || isReason(error, 'Gone')) return true
+  return (
+    error instanceof StatusError &&
+    error.details?.causes?.some(({ reason }) => reason === 'ResourceVersionTooLarge') === true
+  )
+}
+
 /**
- * Keeps a local copy of a resource: one list, then a watch from there, resumed where it ended; after 410 a new list
- * whose difference to the copy reaches the handlers as exact changes. The copy is never emptied because a list failed.
+ * Keeps a local copy of a resource: one list, then a watch from there, resumed where it ended; after 410, or before a
+ * server that has lost its past, a new list whose difference to the copy reaches the handlers as exact changes. The copy
+ * is never emptied because a list failed.
  */
 export function createInformer<T extends KubeObject>(options: InformerOptions<T>): RunningInformer<T> {
   const { client, type, clock, logger } = options
@@ -47,7 +57,7 @@ export function createInformer<T extends KubeObject>(options: InformerOptions<T>
   const synced = Promise.withResolvers<void>()
   let resourceVersion = ''
   let retryMs = RETRY_MS_MIN
-  /** True when the last relist because of 410 has led to nothing yet. */
+  /** True when the last relist because the version was of no use has led to nothing yet. */
   let relistedInVain = false
 
   const emit = (change: Change<T>): void => {
@@ -144,9 +154,9 @@ export function createInformer<T extends KubeObject>(options: InformerOptions<T>
         if (!stop.signal.aborted) await follow()
       } catch (error) {
         if (stop.signal.aborted) break
-        if (isReason(error, 'Expired') || isReason(error, 'Gone')) {
+        if (isOver(error)) {
           resourceVersion = ''
-          // A server that expires every new list, too, is asked again no faster than a broken one.
+          // A server whose new lists are of no use either is asked again no faster than a broken one.
           if (!relistedInVain) {
             relistedInVain = true
             continue

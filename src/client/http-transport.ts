@@ -14,6 +14,9 @@ export interface HttpTransportOptions {
   readonly userAgent?: string
   /** How long a request may take in all, and a watch until the server accepts it; 30 s when left out. */
   readonly deadlineMs?: number
+  /** How often the connection is tried, and how long an answer may take; 15 and 10 s when left out. */
+  readonly pingEveryMs?: number
+  readonly pingAnswerMs?: number
 }
 
 const DEADLINE_MS = 30_000
@@ -23,17 +26,24 @@ const PING_ANSWER_MS = 10_000
 const STREAM_WINDOW_BYTES = 4 * 1024 * 1024
 const CONNECTION_WINDOW_BYTES = 16 * 1024 * 1024
 
-async function readAll(stream: ClientHttp2Stream): Promise<string> {
+/** The whole answer. Rejects for one that is cut short: node ends the stream of a broken connection like any other. */
+async function readAll(stream: ClientHttp2Stream, announced: number | undefined): Promise<unknown> {
   const chunks: Buffer[] = []
-  for await (const chunk of stream as AsyncIterable<Buffer>) chunks.push(chunk)
-  return Buffer.concat(chunks).toString()
-}
-
-function parseBody(text: string): unknown {
+  let length = 0
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    chunks.push(chunk)
+    length += chunk.length
+  }
+  if (announced !== undefined && length !== announced)
+    throw new Error(`the answer broke off after ${length} of ${announced} bytes`)
+  if (length === 0) return undefined
+  const text = Buffer.concat(chunks, length).toString()
   try {
-    return text === '' ? undefined : JSON.parse(text)
+    return JSON.parse(text)
   } catch {
-    return undefined
+    // What is announced and whole, but no JSON, is a word of something in between, or of a server that is not ours.
+    if (announced !== undefined) return text
+    throw new Error('the answer broke off')
   }
 }
 
@@ -49,12 +59,19 @@ async function* eventsOf(stream: ClientHttp2Stream, signal: AbortSignal | undefi
   }
 }
 
+interface Begun {
+  readonly status: number
+  /** What the answer's head says of its length in bytes. */
+  readonly length: number | undefined
+  readonly stream: ClientHttp2Stream
+}
+
 /**
  * The API over HTTPS: all calls and watches of a process share one HTTP/2 connection, opened on first use and again
  * after it broke. A rejected call may or may not have been carried out; callers read before they try again.
  */
 export function createHttpTransport(options: HttpTransportOptions): Transport {
-  const { server, deadlineMs = DEADLINE_MS } = options
+  const { server, deadlineMs = DEADLINE_MS, pingEveryMs = PING_EVERY_MS, pingAnswerMs = PING_ANSWER_MS } = options
   let session: ClientHttp2Session | undefined
   let closed = false
 
@@ -70,10 +87,10 @@ export function createHttpTransport(options: HttpTransportOptions): Transport {
     // Every stream of the session gets the error, too.
     next.on('error', () => {})
     const pinger = setInterval(() => {
-      const late = setTimeout(() => next.destroy(), PING_ANSWER_MS)
+      const late = setTimeout(() => next.destroy(), pingAnswerMs)
       late.unref()
       if (!next.destroyed) next.ping(() => clearTimeout(late))
-    }, PING_EVERY_MS)
+    }, pingEveryMs)
     pinger.unref()
     next.on('goaway', () => {
       if (session === next) session = undefined
@@ -91,7 +108,7 @@ export function createHttpTransport(options: HttpTransportOptions): Transport {
    * Sends a request and resolves with its stream once the answer's head is there. The deadline is for the head, or
    * with `whole` for all of the answer.
    */
-  const begin = (request: ApiRequest, whole: boolean): Promise<{ status: number; stream: ClientHttp2Stream }> => {
+  const begin = (request: ApiRequest, whole: boolean): Promise<Begun> => {
     if (closed) return Promise.reject(new Error('the client is closed'))
     const { signal } = request
     if (signal?.aborted === true) return Promise.reject(new Error('the request was aborted'))
@@ -121,7 +138,8 @@ export function createHttpTransport(options: HttpTransportOptions): Transport {
       signal?.addEventListener('abort', onAbort, { once: true })
       stream.on('response', (head) => {
         if (!whole) clearTimeout(timer)
-        resolve({ status: Number(head[':status']), stream })
+        const length = head['content-length']
+        resolve({ status: Number(head[':status']), length: length === undefined ? undefined : Number(length), stream })
       })
       stream.on('error', (error) => reject(new Error(`${server}: ${error.message}`, { cause: error })))
       stream.on('close', () => {
@@ -135,12 +153,12 @@ export function createHttpTransport(options: HttpTransportOptions): Transport {
 
   return {
     async request(request): Promise<ApiResponse> {
-      const { status, stream } = await begin(request, true)
-      return { status, body: parseBody(await readAll(stream)) }
+      const { status, length, stream } = await begin(request, true)
+      return { status, body: await readAll(stream, length) }
     },
     async watch(request): Promise<AsyncIterable<WatchEvent>> {
-      const { status, stream } = await begin(request, false)
-      if (status >= 400) throw statusErrorOf(status, parseBody(await readAll(stream)))
+      const { status, length, stream } = await begin(request, false)
+      if (status >= 400) throw statusErrorOf(status, await readAll(stream, length))
       return eventsOf(stream, request.signal)
     },
     async close() {

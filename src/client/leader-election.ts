@@ -50,8 +50,8 @@ const JITTER = 1.2
 
 /**
  * Stands for election for ever: waits for the Lease to be free, leads until a renewal has failed for too long or the
- * Lease is another's, ends what it had started, stands again. A free Lease is noticed by a watch, an expired one by
- * asking every retry period.
+ * Lease is another's, ends what it had started, stands again. A free Lease is noticed by a watch, an expired one when
+ * its time is up; otherwise it is asked for every retry period.
  */
 export function runLeaderElection(options: LeaderElectionOptions): RunningElection {
   const election = new Election(options)
@@ -75,6 +75,8 @@ class Election {
   #term: Term | undefined
   #lease: Lease | undefined
   #wake = new AbortController()
+  /** When another one's lease runs out, if it is not renewed. */
+  #freeInMs: Millis = Number.POSITIVE_INFINITY
 
   constructor(options: LeaderElectionOptions) {
     this.#options = options
@@ -95,6 +97,7 @@ class Election {
     const fieldSelector = `metadata.name=${name}`
     const watch = createInformer<Lease>({ client, type: LEASES, namespace, fieldSelector, clock, logger, random })
     watch.onChange(({ type, object }) => {
+      this.#observe(type === 'deleted' ? undefined : object)
       if (type === 'deleted' || !object.spec?.holderIdentity) this.#wake.abort()
     })
     try {
@@ -112,7 +115,8 @@ class Election {
     const { retryPeriodMs } = this.#timings
     while (!this.#stop.signal.aborted) {
       if (await this.#step()) return this.#term
-      await this.#pause(retryPeriodMs * (1 + JITTER * this.#options.random()))
+      const retryMs = retryPeriodMs * (1 + JITTER * this.#options.random())
+      await this.#pause(Math.min(retryMs, this.#freeInMs))
     }
     return undefined
   }
@@ -165,9 +169,7 @@ class Election {
     const before = this.#term
     try {
       const lease = await this.#read()
-      const resourceVersion = lease?.metadata?.resourceVersion ?? ''
-      if (this.#observed?.resourceVersion !== resourceVersion)
-        this.#observed = { resourceVersion, sinceMs: clock.monotonic() }
+      this.#observe(lease)
       if (this.#term !== before) return false
       const step = planElection({
         lease,
@@ -179,6 +181,7 @@ class Election {
         monotonicMs: clock.monotonic(),
       })
       if (step.kind === 'lost') this.#term = undefined
+      this.#freeInMs = step.kind === 'wait' ? step.forMs : Number.POSITIVE_INFINITY
       if (step.kind === 'lost' || step.kind === 'wait') return false
       const written =
         lease === undefined
@@ -194,6 +197,13 @@ class Election {
       logger[usual ? 'debug' : 'warn']({ err: error, lease: name }, 'the lease could not be acquired or renewed')
       return false
     }
+  }
+
+  /** A version counts from when it was first seen, be it by the watch or by reading. */
+  #observe(lease: Lease | undefined): void {
+    const resourceVersion = lease?.metadata?.resourceVersion ?? ''
+    if (this.#observed?.resourceVersion === resourceVersion) return
+    this.#observed = { resourceVersion, sinceMs: this.#options.clock.monotonic() }
   }
 
   async #read(): Promise<Lease | undefined> {
