@@ -6,10 +6,11 @@ import { startControlPlane } from '../../src/controlplane/control-plane.ts'
 import { openEtcdStore } from '../../src/controlplane/store/etcd-store.ts'
 
 /**
- * One control plane of several on one etcd: `<endpoint> <data directory> <octet>`. Prints `ready`; SIGTERM ends it in
- * order.
+ * One control plane of several on one etcd: `<endpoint> <data directory> <octet> [client-go]`, with a lease of 5 s or
+ * with client-go's own timings. Prints `ready`; SIGTERM ends it in order.
  */
-const [endpoint, dataDir, octet] = process.argv.slice(2) as [string, string, string]
+const [endpoint, dataDir, octet, timings] = process.argv.slice(2) as [string, string, string, string?]
+const QUICK = { leaseDurationMs: 5_000, renewDeadlineMs: 3_500, retryPeriodMs: 500 }
 
 const controlPlane = await startControlPlane({
   clusterName: 'shared',
@@ -19,7 +20,7 @@ const controlPlane = await startControlPlane({
   kubeconfig: join(dataDir, 'kubeconfig'),
   openStore: (onFailure) =>
     openEtcdStore({ endpoints: [endpoint], clock: systemClock, logger: silentLogger, onFailure }),
-  election: { identity: dataDir, timings: { leaseDurationMs: 5_000, renewDeadlineMs: 3_500, retryPeriodMs: 500 } },
+  election: { identity: dataDir, ...(timings === 'client-go' ? {} : { timings: QUICK }) },
   clock: systemClock,
   logger: silentLogger,
   random: Math.random,
