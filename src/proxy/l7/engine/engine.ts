@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { createServer, type ListenOptions, type Server } from 'node:net'
+import { createServer, type Server } from 'node:net'
 import { type Clock, systemClock } from '../../../base/clock.ts'
 import { ClientConnection, type ClientSettings } from './client-connection.ts'
 import { EngineContext } from './engine-context.ts'
 import { DEFAULT_ENGINE_SETTINGS, type EngineSettings } from './engine-settings.ts'
+import type { ListenerOptions } from './listener-options.ts'
 import type { Router } from './route.ts'
 import { Upstream, type UpstreamOptions } from './upstream.ts'
 
@@ -80,7 +81,7 @@ export class Engine {
   }
 
   /** Resolves once it listens; rejects with the system's error when it cannot. */
-  async listen(options: ListenOptions, router: Router): Promise<EngineListener> {
+  async listen(options: ListenerOptions, router: Router): Promise<EngineListener> {
     const settings: ClientSettings = {
       scheme: 'http',
       router,

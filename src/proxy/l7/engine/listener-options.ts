@@ -1,0 +1,14 @@
+import type { ListenOptions } from 'node:net'
+import type { TlsOptions } from '../tls/tls-options.ts'
+
+/** Where and how clients are listened for. */
+export interface ListenerOptions extends ListenOptions {
+  /** Clients speak TLS, which ends here. */
+  readonly tls?: TlsOptions
+  /**
+   * `required`: each connection begins with a PROXY protocol header (version 1 or 2), whose source address is the
+   * client's. There is no way to accept connections with and without: whoever reached the port could claim to be anyone.
+   * Default `off`.
+   */
+  readonly proxyProtocol?: 'off' | 'required'
+}
