@@ -138,7 +138,7 @@ else
         assert.equal(summary.node.nodeName, 'wherry-1')
         for (const document of ['metrics', 'metrics/resource', 'metrics/probes', 'metrics/cadvisor'])
           assert.match(await k('get', '--raw', `/api/v1/nodes/wherry-1/proxy/${document}`), /^# TYPE /m)
-        // METRICS
+        assert.match(await k('get', '--raw', '/metrics'), /^apiserver_request_total\{verb="LIST",.*code="200"\} \d+$/m)
       })
     }
   })

@@ -4,6 +4,7 @@ import { apiVersionOf } from '../../api/resource-type.ts'
 import { StatusError } from '../../api/status-error.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Logger } from '../../base/logger.ts'
+import type { MetricFamily } from '../../base/metric-families.ts'
 import type { ApiRequest, Transport } from '../../client/transport.ts'
 import type { Store } from '../store/store.ts'
 import type { AdmissionPlugin } from './admission.ts'
@@ -22,6 +23,8 @@ import { startEventExpiry } from './event-expiry.ts'
 import type { Fence } from './fence.ts'
 import { forbiddenError } from './forbidden.ts'
 import { InFlight } from './in-flight.ts'
+import { RequestCounts } from './metrics/request-counts.ts'
+import { serverMetrics } from './metrics/server-metrics.ts'
 import { createOrderedWrites } from './ordered-writes.ts'
 import { mediaType, parseBody } from './parse-body.ts'
 import { createPaths } from './paths.ts'
@@ -52,6 +55,8 @@ export interface ApiServerOptions {
   readonly streamSource?: PodStreamSource
   /** Resources that are made when asked for and never stored. */
   readonly virtual?: readonly VirtualResource[]
+  /** What other parts of the process add to `/metrics`. */
+  readonly metrics?: () => Iterable<MetricFamily>
   readonly tokens?: ServiceAccountTokens
   readonly verifyToken?: (token: string, audiences?: readonly string[]) => Promise<User | undefined>
   /** Which writes decide on what other API servers of the cluster decide on, too: they are carried out in turn. */
@@ -106,6 +111,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const virtual = new Map(options.virtual?.map((resource) => [resource.definition, resource]))
   const paths = createPaths([...definitions, ...virtual.keys()], { version: options.version, readiness })
   const inFlight = new InFlight()
+  const counts = new RequestCounts()
   const reviews = new Map(reviewDefinitions().map((definition) => [keyOf(definition), definition]))
   const byKey = new Map([...definitions, ...virtual.keys()].map((definition) => [keyOf(definition), definition]))
   // The old way to bind: POST of a Binding to a collection of its own.
@@ -169,7 +175,11 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     const { query, headers, method } = request
     const { info, definition } = target
     authorize(user, info, query)
-    if (info.kind === 'path') return paths.answer(request)
+    if (info.kind === 'path') {
+      if (info.path !== '/metrics') return paths.answer(request)
+      const more = options.metrics ?? (() => [])
+      return serverMetrics(method, { counts, inFlight, registry, definitions, clock, more })
+    }
     const isStream = info.subresource === 'log' || isConnecting(info)
     const isLong = info.verb === 'watch' || isStream
     const share = isLong ? undefined : inFlight.enter(info.verb, user)
@@ -223,9 +233,9 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       } catch (error) {
         response = errorResponse(statusOf(error, request.path), plainEncoding(request.headers.accept))
       }
-      options.onRequest?.(
-        recordOf(request, user, target.info, response.status, receivedAtMs, clock.monotonic() - startedMs),
-      )
+      const durationMs = clock.monotonic() - startedMs
+      counts.record(target.definition, target.info, response.status, durationMs)
+      options.onRequest?.(recordOf(request, user, target.info, response.status, receivedAtMs, durationMs))
       return response
     },
     transport(user, fence) {

@@ -46,6 +46,11 @@ export class InFlight {
     return share
   }
 
+  /** How many are worked on, by kube-apiserver's names for the shares that it has as well. */
+  counts(): readonly (readonly [kind: string, count: number])[] {
+    return Object.entries(this.#counts).map(([share, count]) => [share === 'reading' ? 'readOnly' : share, count])
+  }
+
   leave(share: Share): void {
     this.#counts[share] -= 1
   }

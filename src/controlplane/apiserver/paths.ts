@@ -89,7 +89,7 @@ function openApiAnswer(type: string, etag: string, body: Buffer): ServerResponse
 /** Made once for a server; the documents behind are built on first use. */
 export function createPaths(stored: readonly ResourceDefinition[], options: PathOptions): Paths {
   const definitions = [...stored, ...reviewDefinitions()]
-  const roots = ['/api', '/apis', '/healthz', '/livez', '/openapi/v2', '/openapi/v3', '/readyz', '/version']
+  const roots = ['/api', '/apis', '/healthz', '/livez', '/metrics', '/openapi/v2', '/openapi/v3', '/readyz', '/version']
   const openApiV2Answers = new Map<Encoding, ServerResponse>()
 
   const openApiV2 = (accept: string): ServerResponse => {
