@@ -116,6 +116,45 @@ describe('a store on an etcd that is harmed', { skip: ETCD_MISSING }, () => {
     })
   })
 
+  it('leaves a member that has frozen for good: writes go to another one, and so does the watch', async () => {
+    await withEtcd(3, async (etcd, store) => {
+      const write = (value: string) =>
+        store.commit({ expect: [], puts: [{ key: '/a', value: Buffer.from(value) }], deletes: [] })
+      const { revision } = await write('1')
+      const seen: string[] = []
+      const abort = new AbortController()
+      const watching = (async () => {
+        for await (const batch of store.watch('/a', revision, abort.signal))
+          for (const event of batch) if (event.type === 'put') seen.push(Buffer.from(event.value).toString())
+      })()
+      await eventually(() => (seen.length === 1 ? true : undefined))
+      // All calls go to the first until it fails.
+      etcd.members[0]!.signal('SIGSTOP')
+      await eventually(() => write('2'), 30_000)
+      await write('3')
+      await eventually(() => (seen.at(-1) === '3' ? true : undefined), 30_000)
+      abort.abort()
+      await watching
+    })
+  })
+
+  it('says so when two of three are gone, and goes on when one comes back', async () => {
+    await withEtcd(3, async (etcd, store) => {
+      const history = new EtcdHistory(store, SEED)
+      await history.start(WRITERS)
+      await eventually(() => (history.acknowledged > 20 ? true : undefined))
+      await Promise.all([etcd.members[1]!.kill(), etcd.members[2]!.kill()])
+      await assert.rejects(
+        store.currentRevision(),
+        (error) => error instanceof StoreError && error.code === 'unavailable',
+      )
+      const before = history.acknowledged
+      etcd.members[1]!.start()
+      await eventually(() => (history.acknowledged > before + 20 ? true : undefined), 30_000)
+      await history.verify('two of three killed')
+    })
+  })
+
   it('fails for good on an etcd that comes back empty, instead of taking that for the truth', async () => {
     const etcd = await startEtcd()
     try {
