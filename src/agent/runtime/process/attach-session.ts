@@ -17,7 +17,7 @@ function openInput(directory: AttemptDirectory): Writable | undefined {
 }
 
 /** Joins a running container: what it writes from now on, and its input and terminal if it has them. */
-export function attachSession(
+export async function attachSession(
   container: {
     readonly process: ContainerProcess
     readonly directory: AttemptDirectory
@@ -25,12 +25,13 @@ export function attachSession(
   },
   options: ExecOptions,
   clock: Clock,
-): ContainerSession {
+): Promise<ContainerSession> {
   const { process, directory, config } = container
-  const stdin = options.stdin && config.stdin ? openInput(directory) : undefined
   const stdout = new LogTail(directory.log, clock)
   const terminal = config.tty ? new Terminal(directory.terminal, clock) : undefined
-  if (options.size !== undefined) terminal?.resize(options.size)
+  // Before the first input, which may ask for it.
+  if (options.size !== undefined) await terminal?.resize(options.size)
+  const stdin = options.stdin && config.stdin ? openInput(directory) : undefined
   if (config.stdinOnce) stdin?.once('close', () => process.endInput())
   return {
     stdin,
@@ -42,7 +43,7 @@ export function attachSession(
       stdin?.destroy()
       return 0
     }),
-    resize: (size) => terminal?.resize(size),
+    resize: (size) => void terminal?.resize(size),
     close() {
       stdout.destroy()
       stdin?.destroy()

@@ -129,7 +129,7 @@ class ExecSession implements ContainerSession {
   }
 
   resize(size: Parameters<ContainerSession['resize']>[0]): void {
-    this.#streams.terminal?.resize(size)
+    void this.#streams.terminal?.resize(size)
   }
 
   close(): void {

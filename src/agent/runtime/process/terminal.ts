@@ -53,17 +53,21 @@ export class Terminal {
   readonly #file: string
   readonly #clock: Clock
   #wanted: TerminalSize | undefined
-  #busy = false
+  #applying: Promise<void> | undefined
 
   constructor(terminalFile: string, clock: Clock) {
     this.#file = terminalFile
     this.#clock = clock
   }
 
-  /** Sets the size; the program gets SIGWINCH. Of sizes that come faster than they can be set the last one counts. */
-  resize(size: TerminalSize): void {
+  /**
+   * Sets the size; the program gets SIGWINCH. Of sizes that come faster than they can be set the last one counts.
+   * Resolves when it is set, or when there is no terminal to set it on.
+   */
+  resize(size: TerminalSize): Promise<void> {
     this.#wanted = size
-    if (!this.#busy) void this.#apply()
+    this.#applying ??= this.#apply()
+    return this.#applying
   }
 
   /** Resolves when the terminal is there, or when it is clear that it never will be. */
@@ -77,7 +81,6 @@ export class Terminal {
   }
 
   async #apply(): Promise<void> {
-    this.#busy = true
     const path = await this.ready()
     while (this.#wanted !== undefined && path !== undefined) {
       const { rows, columns } = this.#wanted
@@ -86,7 +89,7 @@ export class Terminal {
         execFile('stty', ['-F', path, 'rows', String(rows), 'cols', String(columns)], () => resolve())
       })
     }
-    this.#busy = false
+    this.#applying = undefined
   }
 
   #path(): string | undefined {
