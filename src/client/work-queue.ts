@@ -23,6 +23,8 @@ export class WorkQueue {
   #retriesLeft = RETRY_BURST
   #retriesAtMs: number
   #closed = false
+  #adds = 0
+  #retries = 0
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -34,8 +36,19 @@ export class WorkQueue {
     return this.#ready.length - this.#head
   }
 
+  /** Keys that were added since the beginning; those that were waiting already do not count. */
+  get adds(): number {
+    return this.#adds
+  }
+
+  /** Keys that came back with a back-off. */
+  get retries(): number {
+    return this.#retries
+  }
+
   add(key: string): void {
     if (this.#closed || this.#dirty.has(key)) return
+    this.#adds += 1
     this.#dirty.add(key)
     if (this.#processing.has(key)) return
     const waiter = this.#waiters.shift()
@@ -65,6 +78,7 @@ export class WorkQueue {
   addRateLimited(key: string): void {
     const failures = this.#failures.get(key) ?? 0
     this.#failures.set(key, failures + 1)
+    this.#retries += 1
     this.addAfter(key, Math.max(Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** failures), this.#retryDelayMs()))
   }
 

@@ -31,6 +31,7 @@ import { createStaticAuthorizer } from './apiserver/edge/static-authorizer.ts'
 import { storageKey } from './apiserver/request-info.ts'
 import { CONTROL_PLANE_USER } from './apiserver/user.ts'
 import { startAutoscaler } from './autoscaler/autoscaler-controller.ts'
+import { QueueMetrics } from './controllers/queue-metrics.ts'
 import { startControllers } from './controllers/start-controllers.ts'
 import { createMetricsApi, type MetricsApiOptions } from './metrics-api/metrics-api.ts'
 import { startScheduler } from './scheduler/start-scheduler.ts'
@@ -164,6 +165,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   })
   const nodes = { clusterCidr: layout.clusterCidr, ca: pki.caPem, ...pki.kubeletClient }
   const logSource = createPodLogSource(nodes)
+  const queues = new QueueMetrics()
   const metrics = createMetricsApi({
     objects: measured,
     source: logSource,
@@ -188,6 +190,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       transform: ensureSecretEncryption(dataDir),
       logSource,
       virtual: metrics.resources,
+      metrics: () => queues.families(),
       streamSource: createPodStreamSource(nodes),
       tokens,
       verifyToken: (token, audiences) => tokens.verify(token, bindings, audiences),
@@ -238,7 +241,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       createEventRecorder({ client: of, component, clock, logger, random })
   const controllers = (of: Client, informers: InformerFactory): readonly Closable[] => {
     const events = recorder(of)
-    const common = { client: of, informers, clock, random }
+    const common = { client: of, informers, clock, random, queues }
     return [
       startControllers({ ...common, events, logger: logger.child({ part: 'controllers' }), rootCaPem: pki.caPem }),
       startLoadBalancerController({

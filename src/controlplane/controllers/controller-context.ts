@@ -6,6 +6,7 @@ import type { EventRecorder } from '../../client/event-recorder.ts'
 import type { InformerFactory } from '../../client/informer-factory.ts'
 import { type ReconcileResult, runWorkers } from '../../client/run-workers.ts'
 import { WorkQueue } from '../../client/work-queue.ts'
+import type { QueueMetrics } from './queue-metrics.ts'
 
 /** What every controller is given. */
 export interface ControllerContext {
@@ -16,6 +17,8 @@ export interface ControllerContext {
   readonly clock: Clock
   readonly logger: Logger
   readonly random: () => number
+  /** Where the controllers' queues are shown. */
+  readonly queues?: QueueMetrics
   /** Every resource that can be listed, watched and deleted: what namespaces hold and what the garbage collector follows. */
   readonly resourceTypes: readonly ResourceType[]
 }
@@ -26,7 +29,7 @@ export interface RunningController {
 
 export interface ControllerParts {
   readonly name: string
-  readonly context: Pick<ControllerContext, 'clock' | 'logger'>
+  readonly context: Pick<ControllerContext, 'clock' | 'logger' | 'queues'>
   /** Copies that must be complete before the first key is worked on: nothing is decided on a half-filled cache. */
   readonly informers: readonly { readonly synced: Promise<void> }[]
   readonly workers: number
@@ -39,6 +42,7 @@ export interface ControllerParts {
 export function runController(parts: ControllerParts): RunningController {
   const { context, reconcile, name } = parts
   const queue = new WorkQueue(context.clock)
+  const hide = context.queues?.add(name, queue)
   const logger = context.logger.child({ controller: name })
   let closed = false
   let unhook: readonly (() => void)[] = []
@@ -53,6 +57,7 @@ export function runController(parts: ControllerParts): RunningController {
       closed = true
       for (const stop of unhook) stop()
       queue.close()
+      hide?.()
       await running?.close()
     },
   }
