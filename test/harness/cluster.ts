@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import type { StatusReport } from '../../src/cli/status.ts'
 import { runWherry, WHERRY } from './wherry.ts'
 
@@ -74,6 +74,13 @@ async function endOf(child: ChildProcess, signal: NodeJS.Signals, patienceMs: nu
   return code
 }
 
+/** `WHERRY_TEST_ETCD=http://127.0.0.1:2379` runs the same tests on an etcd, each cluster on keys of its own. */
+function etcdArgs(dataDir: string, args: readonly string[]): readonly string[] {
+  const url = process.env.WHERRY_TEST_ETCD
+  if (url === undefined || args.includes('--store')) return []
+  return ['--store', `etcd=${url}`, '--store-prefix', `/test/${basename(dataDir)}`]
+}
+
 /** A cluster of its own in a temporary directory, on a free API port. */
 export async function startTestCluster(
   args: readonly string[] = [],
@@ -81,7 +88,7 @@ export async function startTestCluster(
 ): Promise<TestCluster> {
   const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'wherry-e2e-'))
   const readyMs = options.readyMs ?? 60_000
-  let current = await startUp(dataDir, ['--api-port', '0', ...args], readyMs)
+  let current = await startUp(dataDir, ['--api-port', '0', ...etcdArgs(dataDir, args), ...args], readyMs)
   return {
     dataDir,
     kubeconfig: join(dataDir, 'kubeconfig'),
