@@ -141,6 +141,10 @@ describe('a cluster on etcd', { skip: ETCD_MISSING }, () => {
     assert.equal((await copy('sqlite', store(), '--force')).code, 0)
     await cluster.restart([])
     assert.match(cluster.output(), /shared, keys under \/registry/)
+    // The file of before is still there, and not what the cluster holds now.
+    const backup = await runWherry(['backup', join(cluster.dataDir, 'old.db'), ...at])
+    assert.equal(backup.code, 1)
+    assert.match(backup.stderr, /keeps its objects in etcd=.*\n.*etcdctl --endpoints http.* snapshot save/)
     await withClient(cluster, async (client) => {
       await client.get(CONFIG_MAPS, { namespace: 'default', name: 'in-sqlite' })
       await client.get(CONFIG_MAPS, { namespace: 'default', name: 'after' })
