@@ -4,15 +4,15 @@ import { notFoundError } from '../../api/status-error.ts'
 import { CachedObject } from './cache/cached-object.ts'
 import type { CoreRequest, CoreResponse } from './core-request.ts'
 import { methodNotAllowed, pathNotFound } from './refusals.ts'
-import { selectionOf } from './selection.ts'
+import { type Selection, selectionOf } from './selection.ts'
 
 /** A resource without storage: its objects are made when somebody asks. Of its definition only what shows is used. */
 export interface VirtualResource {
   readonly definition: ResourceDefinition
   /** Undefined: there is no such object now. `namespace` is empty for cluster-scoped ones. */
   get(namespace: string, name: string): Promise<KubeObject | undefined>
-  /** All objects; of every namespace when `namespace` is empty. */
-  list(namespace: string): Promise<readonly KubeObject[]>
+  /** The objects that `selects` chooses, by their metadata; of every namespace when `namespace` is empty. */
+  list(namespace: string, selects: Selection): Promise<readonly KubeObject[]>
 }
 
 function unstored(object: KubeObject): CachedObject {
@@ -32,6 +32,6 @@ export async function answerVirtual(
   }
   if (info.verb !== 'list' || info.name !== '') throw methodNotAllowed()
   const selects = selectionOf(definition, query)
-  const items = (await resource.list(info.namespace)).filter(selects).map(unstored)
+  const items = (await resource.list(info.namespace, selects)).map(unstored)
   return { kind: 'list', items, revision: 0n, continue: undefined, remaining: undefined }
 }

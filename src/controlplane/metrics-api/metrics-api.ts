@@ -7,6 +7,7 @@ import type { Clock } from '../../base/clock.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { PodLogSource } from '../apiserver/edge/pod-log-source.ts'
 import type { VirtualResource } from '../apiserver/virtual-resource.ts'
+import { inSlices } from './in-slices.ts'
 import { nodeMetrics, podMetrics } from './metrics-objects.ts'
 import { UsageCollector } from './usage-collector.ts'
 
@@ -52,9 +53,9 @@ export function createMetricsApi({ objects, source, clock, logger }: MetricsApiO
       await collector.ready()
       return ofPod(objects.pod(namespace, name))
     },
-    async list(namespace) {
+    async list(namespace, selects) {
       await collector.ready()
-      return objects.pods(namespace).flatMap((pod) => ofPod(pod) ?? [])
+      return inSlices(objects.pods(namespace), (pod) => (selects(pod) ? ofPod(pod) : undefined))
     },
   }
   const nodes: VirtualResource = {
@@ -64,9 +65,9 @@ export function createMetricsApi({ objects, source, clock, logger }: MetricsApiO
       await collector.ready()
       return ofNode(objects.node(name))
     },
-    async list() {
+    async list(_namespace, selects) {
       await collector.ready()
-      return objects.nodes().flatMap((node) => ofNode(node) ?? [])
+      return inSlices(objects.nodes(), (node) => (selects(node) ? ofNode(node) : undefined))
     },
   }
   return { resources: [pods, nodes], close: () => collector.close() }
