@@ -1,9 +1,10 @@
 import { Engine, type EngineOptions } from './engine/engine.ts'
+import type { ListenerOptions } from './engine/listener-options.ts'
 import { onlyRoute } from './engine/route.ts'
 import type { EndpointOptions, UpstreamOptions } from './engine/upstream.ts'
 
 export interface HttpProxyOptions extends EngineOptions {
-  readonly listen: { readonly host: string; readonly port: number }
+  readonly listen: ListenerOptions
   readonly endpoints: readonly EndpointOptions[]
   readonly upstream?: Omit<UpstreamOptions, 'name' | 'endpoints'>
 }

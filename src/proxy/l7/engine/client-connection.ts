@@ -21,6 +21,7 @@ import { REFUSAL, refusalName, refusalStatus } from '../http1/refusal.ts'
 import { GET, HEAD, methodName, OPTIONS, PATCH, POST, PUT, type RequestHead } from '../http1/request-head.ts'
 import { RequestReader } from '../http1/request-reader.ts'
 import type { RequestSeries } from '../metrics/upstream-metrics.ts'
+import type { ConnectionEnds } from '../proxy-protocol/connection-ends.ts'
 import type { EngineContext } from './engine-context.ts'
 import { ownAnswer } from './own-answer.ts'
 import { PROXY_ERRORS, type ProxyError } from './proxy-error.ts'
@@ -31,7 +32,7 @@ import type { TunnelSide } from './tunnel-side.ts'
 import type { Upstream } from './upstream.ts'
 import type { UpstreamConnection } from './upstream-connection.ts'
 import type { UpstreamEndpoint } from './upstream-endpoint.ts'
-import { Wire } from './wire.ts'
+import { type EncryptedSocket, Wire } from './wire.ts'
 
 /** No request, or a part of one's head. */
 const IDLE = 0
@@ -73,6 +74,7 @@ export class ClientConnection implements ResponseReceiver {
   readonly #settings: ClientSettings
   readonly #wire: Wire
   readonly #reader: RequestReader
+  readonly #ends: ConnectionEnds | undefined
   #block: ClientBlock | undefined
   #state = IDLE
   #isHeadBegun = false
@@ -114,14 +116,24 @@ export class ClientConnection implements ResponseReceiver {
   #tryStartedAtMs = 0
   #answeredAtMs = 0
 
-  /** `handle`: the accepted connection below `net.Socket`, not yet read from. */
-  constructor(context: EngineContext, settings: ClientSettings, handle: object) {
+  /**
+   * `source`: the accepted connection below `net.Socket`, not yet read from, or what has been made of it. `ends`: what a
+   * proxy before us says of its client's connection.
+   */
+  constructor(
+    context: EngineContext,
+    settings: ClientSettings,
+    source: object | EncryptedSocket | Wire,
+    ends: ConnectionEnds | undefined,
+  ) {
     this.#context = context
     this.#settings = settings
     this.#reader = new RequestReader(context.requestHead, context.settings.limits.headBytesMax)
     this.deadlineMs = context.clock.monotonic() + context.settings.headMs
-    this.#wire = new Wire(context, this, handle)
+    this.#wire = source instanceof Wire ? source : new Wire(context, this, source)
+    this.#wire.owner = this
     context.deadlines.add(this)
+    this.#ends = ends
     this.#wire.resume()
   }
 
@@ -190,7 +202,7 @@ export class ClientConnection implements ResponseReceiver {
 
   expire(nowMs: number): void {
     const { socket } = this.#wire
-    if (this.#wire.isPending || this.#state >= TUNNEL) socket.resetAndDestroy()
+    if (this.#wire.isPending || this.#state >= TUNNEL) this.#wire.reset()
     else if (this.#state === IDLE && !this.#isHeadBegun) socket.destroy()
     else {
       const connection = this.#connection
@@ -307,7 +319,7 @@ export class ClientConnection implements ResponseReceiver {
       this.#endRequest(error.code)
       this.#state = LINGERING
       this.#context.arena.used = 0
-      this.#wire.socket.resetAndDestroy()
+      this.#wire.reset()
       return
     }
     this.#context.arena.used = 0
@@ -436,7 +448,10 @@ export class ClientConnection implements ResponseReceiver {
     // Servers that pass over the body of such a request would take it for the next one.
     const isOddBody = hasBody && method !== POST && method !== PUT && method !== PATCH
     this.#isLast = isOddBody || this.#upgrade !== undefined
-    this.#block ??= requestForwarder.clientBlock(this.#wire.socket.remoteAddress ?? 'unknown', this.#settings.scheme)
+    this.#block ??= requestForwarder.clientBlock(
+      this.#ends?.source.address ?? this.#wire.socket.remoteAddress ?? 'unknown',
+      this.#settings.scheme,
+    )
     const connection = this.#connect(this.#choose(head, b, upstream, nowMs), mayShare, nowMs)
     if (connection === undefined) return
     const bodyRoom = head.framing === BY_LENGTH ? Math.min(head.contentLength, REPLAYABLE_BYTES_MAX) : 0
@@ -607,7 +622,7 @@ export class ClientConnection implements ResponseReceiver {
     if (arena.used === 0) return
     this.#hasHeadGone = true
     this.#wire.write(arena.take())
-    if (this.#wire.isPending) arena.replace()
+    if (this.#wire.isHolding) arena.replace()
   }
 
   /** Answers in place of an endpoint. */
@@ -616,7 +631,7 @@ export class ClientConnection implements ResponseReceiver {
     if (this.#hasHeadGone && this.#state === RESPONDING) {
       this.#endRequest(code)
       this.#state = LINGERING
-      this.#wire.socket.resetAndDestroy()
+      this.#wire.reset()
       return
     }
     this.#status = status

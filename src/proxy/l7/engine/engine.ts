@@ -1,7 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { createServer, type Server } from 'node:net'
+import { createServer, type ListenOptions, type Server } from 'node:net'
 import { type Clock, systemClock } from '../../../base/clock.ts'
-import { ClientConnection, type ClientSettings } from './client-connection.ts'
+import { TlsAcceptor } from '../tls/tls-acceptor.ts'
+import { type Accept, acceptHttp } from './accept-http.ts'
+import type { Client } from './client.ts'
+import type { ClientSettings } from './client-connection.ts'
 import { EngineContext } from './engine-context.ts'
 import { DEFAULT_ENGINE_SETTINGS, type EngineSettings } from './engine-settings.ts'
 import type { ListenerOptions } from './listener-options.ts'
@@ -19,10 +22,17 @@ interface ClosableHandle {
 }
 
 interface AcceptingHandle {
-  onconnection: (error: number, handle: ClosableHandle | undefined) => void
+  onconnection: (error: number, handle: object | undefined) => void
 }
 
 /** A port that is listened on. */
+  /**
+   * Reads certificates and keys again at once, for connections to come; without TLS there is nothing to do. Rejects with
+   * the first that cannot be used, in whose place the old one stays.
+   */
+  reloadCertificates(): Promise<void>
+  /** For people: whose certificates there are and how long they last; undefined without TLS. */
+  certificates(): unknown
 export interface EngineListener {
   readonly port: number
   /** Lets go of the port. Open connections stay. */
@@ -35,7 +45,7 @@ export class Engine {
   /** Answers of the proxy's own to requests that belong to no route, by code. */
   readonly errors = new Map<string, number>()
   readonly upstreams: Upstream[] = []
-  readonly #clients = new Set<ClientConnection>()
+  readonly #clients = new Set<Client>()
   readonly #servers = new Set<Server>()
 
   constructor(options: EngineOptions = {}) {
@@ -82,8 +92,11 @@ export class Engine {
 
   /** Resolves once it listens; rejects with the system's error when it cannot. */
   async listen(options: ListenerOptions, router: Router): Promise<EngineListener> {
-    const settings: ClientSettings = {
-      scheme: 'http',
+    const { tls, proxyProtocol, ...where } = options
+    const { clock, settings } = this.context
+    const acceptor = tls === undefined ? undefined : await TlsAcceptor.open(tls, clock, settings.headMs)
+    const client: ClientSettings = {
+      scheme: acceptor === undefined ? 'http' : 'https',
       router,
       onClosed: (connection) => this.#clients.delete(connection),
       countError: (code) => this.errors.set(code, (this.errors.get(code) ?? 0) + 1),
@@ -91,6 +104,16 @@ export class Engine {
     const server = createServer()
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
+    const accept = acceptHttp(this.context, client, this.#clients, acceptor, proxyProtocol === 'required')
+    try {
+      return await this.#open(where, accept, acceptor)
+    } catch (error) {
+      acceptor?.close()
+      throw error
+    }
+  }
+
+  async #open(options: ListenOptions, accept: Accept, acceptor: TlsAcceptor | undefined): Promise<EngineListener> {
       server.listen({ backlog: 4_096, ...options }, () => {
         server.off('error', reject)
         resolve()
@@ -101,16 +124,19 @@ export class Engine {
     handle.onconnection = (error, accepted) => {
       // Out of descriptors, or the client has gone again: the kernel keeps the others in its queue.
       if (error !== 0 || accepted === undefined) return
-      this.#clients.add(new ClientConnection(this.context, settings, accepted))
+      accept(accepted)
     }
     this.#servers.add(server)
     const address = server.address()
     return {
       port: typeof address === 'object' && address !== null ? address.port : 0,
+    server.once('close', () => acceptor?.close())
       close: () => this.#closeServer(server),
     }
   }
 
+      reloadCertificates: async () => acceptor?.reload(),
+      certificates: () => acceptor?.status(),
   /** No new connections; each ends after the request it is about. Resolves when none is left, or after `withinMs`. */
   async drain(withinMs: number): Promise<void> {
     this.context.isDraining = true

@@ -57,7 +57,7 @@ class Direction implements TunnelSide {
     // After both ends in order there is nothing left to write, and closing is all that happens.
     if (!this.#to.isDestroyed) {
       if (this.#from.socket.readableEnded) this.#to.socket.end()
-      else this.#to.socket.resetAndDestroy()
+      else this.#to.reset()
     }
   }
 }

@@ -1,5 +1,6 @@
-import { isIPv6 } from 'node:net'
 import { parseIpv4 } from '../../../base/ipv4.ts'
+import { formatIpv6 } from './format-ipv6.ts'
+import { parseIpv6 } from './parse-ipv6.ts'
 import { INCOMPLETE, type ProxyHeaderReading, refused } from './proxy-header-reading.ts'
 
 /** With CRLF; §2.1 of the specification counts what the longest line can be. */
@@ -29,25 +30,29 @@ export function parseProxyHeaderV1(b: Uint8Array): ProxyHeaderReading {
     string,
     string,
   ]
-  const isAddress = family === 'TCP4' ? isIpv4 : isPlainIpv6
-  if (!isAddress(source) || !isAddress(destination)) return refused('bad-proxy-address')
+  const addressOf = family === 'TCP4' ? ipv4Of : ipv6Of
+  const from = addressOf(source)
+  const to = addressOf(destination)
+  if (from === undefined || to === undefined) return refused('bad-proxy-address')
   if (!isPort(sourcePort) || !isPort(destinationPort)) return refused('bad-proxy-port')
   return {
     kind: 'read',
     bytes,
     ends: {
-      source: { address: source, port: Number(sourcePort) },
-      destination: { address: destination, port: Number(destinationPort) },
+      source: { address: from, port: Number(sourcePort) },
+      destination: { address: to, port: Number(destinationPort) },
     },
   }
 }
 
-function isIpv4(text: string): boolean {
-  return parseIpv4(text) !== undefined
+function ipv4Of(text: string): string | undefined {
+  return parseIpv4(text) === undefined ? undefined : text
 }
 
-function isPlainIpv6(text: string): boolean {
-  return /^[0-9A-Fa-f:.]+$/.test(text) && isIPv6(text)
+/** In one spelling, without a zone. */
+function ipv6Of(text: string): string | undefined {
+  const bytes = text.includes('%') ? undefined : parseIpv6(text)
+  return bytes === undefined ? undefined : formatIpv6(bytes)
 }
 
 function isPort(text: string): boolean {

@@ -1,0 +1,45 @@
+import type { Socket } from 'node:net'
+import type { TlsAcceptor } from '../tls/tls-acceptor.ts'
+import type { Client } from './client.ts'
+import type { EncryptedSocket } from './wire.ts'
+
+export interface HandshakeExits {
+  secured(socket: EncryptedSocket): void
+  failed(): void
+  /** Last, however it went. */
+  left(handshake: TlsHandshake): void
+}
+
+/** A client's connection until it is encrypted. */
+export class TlsHandshake implements Client {
+  readonly #socket: Socket
+
+  /** `socket`: paused; what was put back into it is read first. */
+  constructor(acceptor: TlsAcceptor, socket: Socket, exits: HandshakeExits) {
+    this.#socket = socket
+    socket.on('error', ignore)
+    const onClose = (): void => exits.left(this)
+    socket.once('close', onClose)
+    acceptor.accept(socket, {
+      secured: (encrypted) => {
+        socket.off('close', onClose)
+        exits.left(this)
+        exits.secured({ encrypted, plain: socket })
+      },
+      failed: () => {
+        exits.failed()
+        this.destroy()
+      },
+    })
+  }
+
+  drain(): void {
+    this.destroy()
+  }
+
+  destroy(): void {
+    this.#socket.destroy()
+  }
+}
+
+function ignore(): void {}
