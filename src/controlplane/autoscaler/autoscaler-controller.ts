@@ -107,6 +107,7 @@ export function startAutoscaler(options: AutoscalerOptions): RunningController {
     key: string,
     autoscaler: HorizontalPodAutoscaler,
     scale: ReadScale,
+    glance: boolean,
   ): Promise<AutoscalingObservation> => {
     const { namespace = '', name = '' } = autoscaler.metadata ?? {}
     const observed = { scale, pods: [], readings: [], history: histories.get(key) }
@@ -116,7 +117,8 @@ export function startAutoscaler(options: AutoscalerOptions): RunningController {
     if (!('matches' in selector)) return { ...observed, selectorProblem: selector }
     const selected = pods.list(namespace).filter(({ metadata }) => selector.matches(metadata?.labels))
     const own = { name, namespace, selector: scale.selector }
-    const selectorProblem = findRivals(own, selected, othersOf(autoscaler))
+    // The last turn has seen to it; looking at every other autoscaler is too much for a glance.
+    const selectorProblem = glance ? undefined : findRivals(own, selected, othersOf(autoscaler))
     if (selectorProblem !== undefined) return { ...observed, selectorProblem }
     const readings: MetricReading[] = await Promise.all(
       (autoscaler.spec.metrics ?? []).map((metric) => metrics.read(metric, namespace, scale.selector)),
@@ -182,11 +184,12 @@ export function startAutoscaler(options: AutoscalerOptions): RunningController {
       selectors.delete(key)
       return failedGetScale(autoscaler, error)
     }
-    const observed = await observe(key, autoscaler, scale)
+    const observed = await observe(key, autoscaler, scale, glance)
     const plan = planAutoscaling(autoscaler, observed, clock.now())
     // A glance only ever adds pods; everything else waits for its turn.
     if (glance && (plan.resize === undefined || plan.resize.replicas <= scale.replicas)) return
-    turns.taken(key, clock.monotonic(), isFast(autoscaler) && plan.resize === undefined)
+    const glances = isFast(autoscaler) && plan.resize === undefined && observed.selectorProblem === undefined
+    turns.taken(key, clock.monotonic(), glances)
     if ((await carryOut(key, autoscaler, scale, plan)) === 'again') turns.byLatest(key, clock.monotonic())
   }
 

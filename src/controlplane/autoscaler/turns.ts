@@ -7,6 +7,8 @@ export const PERIOD_MS: Millis = 15_000
  * too few pods, so that a step in the load is met within seconds.
  */
 const GLANCE_MS: Millis = 2_000
+/** Of many autoscalers together no more than 50 glances a second: they glance more seldom instead. */
+const GLANCE_SPACING_MS: Millis = 20
 
 /** What is due for one autoscaler. */
 export type Due = 'turn' | 'glance' | 'nothing'
@@ -14,11 +16,13 @@ export type Due = 'turn' | 'glance' | 'nothing'
 /** When each autoscaler is to be looked at; times are of the monotonic clock. */
 export class Turns {
   readonly #turns = new Map<string, { readonly nextMs: Millis; readonly glances: boolean }>()
+  /** How many of them glance. */
+  #glancing = 0
 
   /** The next turn is at this time, or earlier if it was so already. */
   byLatest(key: string, atMs: Millis): void {
     const { nextMs = Number.POSITIVE_INFINITY, glances = false } = this.#turns.get(key) ?? {}
-    this.#turns.set(key, { nextMs: Math.min(nextMs, atMs), glances })
+    this.#set(key, Math.min(nextMs, atMs), glances)
   }
 
   due(key: string, nowMs: Millis): Due {
@@ -32,17 +36,24 @@ export class Turns {
    * turns alone.
    */
   taken(key: string, nowMs: Millis, glances: boolean): void {
-    this.#turns.set(key, { nextMs: nowMs + PERIOD_MS, glances })
+    this.#set(key, nowMs + PERIOD_MS, glances)
   }
 
   /** How long until the key is to be worked on again. */
   untilNext(key: string, nowMs: Millis): Millis {
     const turn = this.#turns.get(key)
     const leftMs = Math.max(0, (turn?.nextMs ?? nowMs) - nowMs)
-    return turn?.glances === true ? Math.min(leftMs, GLANCE_MS) : leftMs
+    return turn?.glances === true ? Math.min(leftMs, Math.max(GLANCE_MS, this.#glancing * GLANCE_SPACING_MS)) : leftMs
   }
 
   forget(key: string): void {
+    if (this.#turns.get(key)?.glances === true) this.#glancing -= 1
     this.#turns.delete(key)
+  }
+
+  #set(key: string, nextMs: Millis, glances: boolean): void {
+    const before = this.#turns.get(key)?.glances === true
+    this.#glancing += Number(glances) - Number(before)
+    this.#turns.set(key, { nextMs, glances })
   }
 }
