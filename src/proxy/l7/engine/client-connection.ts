@@ -72,9 +72,9 @@ export class ClientConnection implements ResponseReceiver {
   isRequestDone = true
   readonly #context: EngineContext
   readonly #settings: ClientSettings
+  readonly #ends: ConnectionEnds | undefined
   readonly #wire: Wire
   readonly #reader: RequestReader
-  readonly #ends: ConnectionEnds | undefined
   #block: ClientBlock | undefined
   #state = IDLE
   #isHeadBegun = false
@@ -128,12 +128,12 @@ export class ClientConnection implements ResponseReceiver {
   ) {
     this.#context = context
     this.#settings = settings
+    this.#ends = ends
     this.#reader = new RequestReader(context.requestHead, context.settings.limits.headBytesMax)
     this.deadlineMs = context.clock.monotonic() + context.settings.headMs
     this.#wire = source instanceof Wire ? source : new Wire(context, this, source)
     this.#wire.owner = this
     context.deadlines.add(this)
-    this.#ends = ends
     this.#wire.resume()
   }
 

@@ -17,15 +17,15 @@ export interface EngineOptions {
   readonly random?: () => number
 }
 
-interface ClosableHandle {
-  close(): void
-}
-
 interface AcceptingHandle {
   onconnection: (error: number, handle: object | undefined) => void
 }
 
 /** A port that is listened on. */
+export interface EngineListener {
+  readonly port: number
+  /** Lets go of the port. Open connections stay. */
+  close(): Promise<void>
   /**
    * Reads certificates and keys again at once, for connections to come; without TLS there is nothing to do. Rejects with
    * the first that cannot be used, in whose place the old one stays.
@@ -33,10 +33,6 @@ interface AcceptingHandle {
   reloadCertificates(): Promise<void>
   /** For people: whose certificates there are and how long they last; undefined without TLS. */
   certificates(): unknown
-export interface EngineListener {
-  readonly port: number
-  /** Lets go of the port. Open connections stay. */
-  close(): Promise<void>
 }
 
 /** An HTTP proxy on one event loop: listeners, their clients, and the upstreams that routers send requests to. */
@@ -90,6 +86,13 @@ export class Engine {
     return upstream
   }
 
+  /** Takes no part any more: it is counted no longer, and its connections end with what they are about. */
+  retireUpstream(upstream: Upstream): void {
+    const at = this.upstreams.indexOf(upstream)
+    if (at !== -1) this.upstreams.splice(at, 1)
+    upstream.drain()
+  }
+
   /** Resolves once it listens; rejects with the system's error when it cannot. */
   async listen(options: ListenerOptions, router: Router): Promise<EngineListener> {
     const { tls, proxyProtocol, ...where } = options
@@ -101,9 +104,6 @@ export class Engine {
       onClosed: (connection) => this.#clients.delete(connection),
       countError: (code) => this.errors.set(code, (this.errors.get(code) ?? 0) + 1),
     }
-    const server = createServer()
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject)
     const accept = acceptHttp(this.context, client, this.#clients, acceptor, proxyProtocol === 'required')
     try {
       return await this.#open(where, accept, acceptor)
@@ -114,6 +114,9 @@ export class Engine {
   }
 
   async #open(options: ListenOptions, accept: Accept, acceptor: TlsAcceptor | undefined): Promise<EngineListener> {
+    const server = createServer()
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
       server.listen({ backlog: 4_096, ...options }, () => {
         server.off('error', reject)
         resolve()
@@ -127,16 +130,16 @@ export class Engine {
       accept(accepted)
     }
     this.#servers.add(server)
+    server.once('close', () => acceptor?.close())
     const address = server.address()
     return {
       port: typeof address === 'object' && address !== null ? address.port : 0,
-    server.once('close', () => acceptor?.close())
       close: () => this.#closeServer(server),
+      reloadCertificates: async () => acceptor?.reload(),
+      certificates: () => acceptor?.status(),
     }
   }
 
-      reloadCertificates: async () => acceptor?.reload(),
-      certificates: () => acceptor?.status(),
   /** No new connections; each ends after the request it is about. Resolves when none is left, or after `withinMs`. */
   async drain(withinMs: number): Promise<void> {
     this.context.isDraining = true
