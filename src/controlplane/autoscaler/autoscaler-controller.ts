@@ -54,7 +54,8 @@ export function startAutoscaler(options: AutoscalerOptions): RunningController {
   const pods = options.informers.for(PODS)
   const written = new OwnWrites(autoscalers)
   const scales = createScaleClient(client, transport)
-  const metrics = createMetricsClient({ transport, clock })
+  const closing = new AbortController()
+  const metrics = createMetricsClient({ transport, clock, signal: closing.signal })
   const turns = new Turns()
   const histories = new Map<string, ScalingHistory>()
   /** What each autoscaler's target selected when it was last read. */
@@ -185,6 +186,8 @@ export function startAutoscaler(options: AutoscalerOptions): RunningController {
       return failedGetScale(autoscaler, error)
     }
     const observed = await observe(key, autoscaler, scale, glance)
+    // What was not waited for says nothing of the metrics.
+    if (closing.signal.aborted) return
     const plan = planAutoscaling(autoscaler, observed, clock.now())
     // A glance only ever adds pods; everything else waits for its turn.
     if (glance && (plan.resize === undefined || plan.resize.replicas <= scale.replicas)) return
@@ -205,7 +208,7 @@ export function startAutoscaler(options: AutoscalerOptions): RunningController {
     return { requeueAfterMs: turns.untilNext(key, clock.monotonic()) }
   }
 
-  return runController({
+  const running = runController({
     name: 'horizontal-pod-autoscaler',
     context: options,
     informers: [autoscalers, pods],
@@ -231,4 +234,10 @@ export function startAutoscaler(options: AutoscalerOptions): RunningController {
       return [unhook]
     },
   })
+  return {
+    async close() {
+      closing.abort()
+      await running.close()
+    },
+  }
 }

@@ -8,6 +8,12 @@ const CPU_INITIALIZATION_MS = 5 * 60_000
 /** Readiness that was lost this soon after the start was never there. */
 const INITIAL_READINESS_DELAY_MS = 30_000
 
+/**
+ * The shortest window that upstream's metrics-server measures over. Here the first answer after a pause covers less, and
+ * what a program does in its first seconds of service (compiling, filling caches) would pass for load.
+ */
+const WINDOW_MS_MIN = 15_000
+
 /** Names of pods by what their samples are worth. Pods that have ended or are being deleted are in none of them. */
 export interface PodGroups {
   /** Measured, and the measurement says something. */
@@ -25,7 +31,9 @@ function isStartingUp(pod: Pod, sample: PodSample, nowMs: Millis): boolean {
   if (condition === undefined || Number.isNaN(startedMs)) return true
   const unready = condition.status === 'False'
   const changedMs = Date.parse(condition.lastTransitionTime ?? '')
-  if (startedMs + CPU_INITIALIZATION_MS > nowMs) return unready || sample.atMs < changedMs + sample.windowMs
+  if (startedMs + CPU_INITIALIZATION_MS > nowMs) {
+    return unready || sample.atMs < changedMs + Math.max(sample.windowMs, WINDOW_MS_MIN)
+  }
   return unready && startedMs + INITIAL_READINESS_DELAY_MS > changedMs
 }
 

@@ -11,6 +11,8 @@ import type { MetricReading } from './metric-reading.ts'
 export interface MetricsClientOptions {
   readonly transport: Transport
   readonly clock: Clock
+  /** Ends what is under way: nobody waits for an answer any longer. */
+  readonly signal: AbortSignal
 }
 
 /** Reads what autoscalers go by from the standard metrics APIs, whoever serves them. */
@@ -59,14 +61,18 @@ function refusal(status: number, body: unknown, what: string): string {
   return message || `the server answered ${status}`
 }
 
-export function createMetricsClient({ transport, clock }: MetricsClientOptions): MetricsClient {
+export function createMetricsClient({ transport, clock, signal }: MetricsClientOptions): MetricsClient {
   const get = async (api: string, path: string, query: Query, what: string): Promise<unknown> => {
     const abort = new AbortController()
     const late = Promise.withResolvers<never>()
-    const timer = clock.setTimer(DEADLINE_MS, () => {
+    const giveUp = (why: string): void => {
       abort.abort()
-      late.reject(new MetricError(`no answer within ${DEADLINE_MS / 1000} s`))
-    })
+      late.reject(new MetricError(why))
+    }
+    const onClose = (): void => giveUp('the autoscaler has been stopped')
+    const timer = clock.setTimer(DEADLINE_MS, () => giveUp(`no answer within ${DEADLINE_MS / 1000} s`))
+    signal.addEventListener('abort', onClose, { once: true })
+    if (signal.aborted) onClose()
     try {
       const request = transport.request({ method: 'GET', path, query, signal: abort.signal })
       const { status, body } = await Promise.race([request, late.promise])
@@ -77,6 +83,7 @@ export function createMetricsClient({ transport, clock }: MetricsClientOptions):
       throw new MetricError(`unable to fetch metrics from ${api} metrics API: ${why}`)
     } finally {
       timer.cancel()
+      signal.removeEventListener('abort', onClose)
     }
   }
 

@@ -1,4 +1,5 @@
 import { DEPLOYMENTS, EVENTS, HORIZONTAL_POD_AUTOSCALERS, PODS } from '../../../src/api/resource-type.ts'
+import { StatusError } from '../../../src/api/status-error.ts'
 import type { HorizontalPodAutoscaler } from '../../../src/api/types/autoscaling-v2.gen.ts'
 import type { Event } from '../../../src/api/types/core-v1.gen.ts'
 import { silentLogger } from '../../../src/base/logger.ts'
@@ -22,6 +23,8 @@ export interface AutoscalerWorld {
   readonly asked: string[]
   /** How metrics APIs answer from now on; without an answer the request goes to the API server. */
   answer(by: (request: ApiRequest) => Answer): void
+  /** From now on the API server refuses changes of Deployments with these words. */
+  refuse(words: string): void
   /** A Deployment of so many pods, which all run and are ready. */
   deploy(name: string, replicas: number): Promise<void>
   /** Makes the pods fit what the Deployment asks for, as its controller would. */
@@ -32,6 +35,8 @@ export interface AutoscalerWorld {
   events(reason: string): Promise<readonly Event[]>
   /** Virtual time passes, and what it set off settles. */
   pass(seconds: number): Promise<void>
+  /** Stops the autoscaler alone. */
+  stop(): Promise<void>
   close(): Promise<void>
 }
 
@@ -44,7 +49,19 @@ export function ok(items: readonly unknown[]): ApiResponse {
 
 /** An autoscaler on virtual time against a real API server, with metrics APIs that say what a test wants. */
 export async function startAutoscalerWorld(): Promise<AutoscalerWorld> {
-  const server = await startTestServer()
+  let refusal: string | undefined
+  const server = await startTestServer({
+    admission: [
+      {
+        name: 'Refuse',
+        async admit({ definition, operation }) {
+          if (refusal !== undefined && definition.resource === 'deployments' && operation === 'UPDATE')
+            throw new StatusError('Forbidden', refusal)
+          return undefined
+        },
+      },
+    ],
+  })
   const { client } = server
   const clock = new VirtualClock()
   const asked: string[] = []
@@ -119,6 +136,9 @@ export async function startAutoscalerWorld(): Promise<AutoscalerWorld> {
     answer(by) {
       answer = by
     },
+    refuse(words) {
+      refusal = words
+    },
     async deploy(name, replicas) {
       const labels = { app: name }
       await client.create(DEPLOYMENTS, {
@@ -159,6 +179,7 @@ export async function startAutoscalerWorld(): Promise<AutoscalerWorld> {
         await settle()
       }
     },
+    stop: () => controller.close(),
     async close() {
       await controller.close()
       informers.close()

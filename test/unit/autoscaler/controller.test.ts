@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { findCondition } from '../../../src/api/conditions.ts'
-import { DEPLOYMENTS, HORIZONTAL_POD_AUTOSCALERS } from '../../../src/api/resource-type.ts'
+import { DEPLOYMENTS, HORIZONTAL_POD_AUTOSCALERS, REPLICA_SETS } from '../../../src/api/resource-type.ts'
 import type { ApiResponse } from '../../../src/client/transport.ts'
 import { eventually } from '../../harness/eventually.ts'
 import { type AutoscalerWorld, ok, startAutoscalerWorld } from './controller-fixture.ts'
@@ -218,6 +218,55 @@ describe('the autoscaler over the API', () => {
     await world.autoscale({ metrics: [CPU_50] })
     await world.pass(1)
     assert.equal(await world.size(), 4)
+  })
+
+  test('a size that the server refuses is told, and tried again', async () => {
+    await world.deploy('web', 2)
+    world.answer(() => podMetrics(world, 'web', 2, '500m'))
+    await world.autoscale({ metrics: [CPU_50] })
+    world.refuse('no more of it')
+    await world.pass(1)
+    assert.equal(
+      await word('AbleToScale'),
+      'False FailedUpdateScale: the HPA controller was unable to update the target scale: no more of it',
+    )
+    const [event] = await world.events('FailedRescale')
+    assert.equal(
+      event?.message,
+      'New size: 4; reason: cpu resource utilization (percentage of request) above target; error: no more of it',
+    )
+    const { status } = await world.get()
+    assert.deepEqual([status?.currentReplicas, status?.desiredReplicas, status?.lastScaleTime], [2, 0, undefined])
+    await world.pass(15)
+    assert.equal((await world.events('FailedRescale'))[0]?.count, 2)
+  })
+
+  test('a ReplicaSet is scaled as well', async () => {
+    const labels = { app: 'bare' }
+    await world.client.create(REPLICA_SETS, {
+      metadata: { namespace: 'default', name: 'bare' },
+      spec: {
+        replicas: 1,
+        selector: { matchLabels: labels },
+        template: { metadata: { labels }, spec: { containers: [{ name: 'main', image: 'one' }] } },
+      },
+    })
+    const scaleTargetRef = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'bare' }
+    await world.autoscale({ scaleTargetRef, minReplicas: 3 }, 'bare')
+    await world.pass(1)
+    const { spec } = await world.client.get(REPLICA_SETS, { namespace: 'default', name: 'bare' })
+    assert.equal(spec?.replicas, 3)
+  })
+
+  test('does not wait for a metrics API when it is stopped, and says nothing of it', async () => {
+    await world.deploy('web', 2)
+    world.answer(() => new Promise(() => {}))
+    await world.autoscale({ metrics: [CPU_50] })
+    await world.pass(1)
+    assert.equal(world.asked.length, 1)
+    const { metadata } = await world.get()
+    await world.stop()
+    assert.equal((await world.get()).metadata?.resourceVersion, metadata?.resourceVersion)
   })
 
   test('a step in the traffic is met within two seconds, and no faster than turns from then on', async () => {

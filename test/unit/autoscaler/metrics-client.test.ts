@@ -49,7 +49,7 @@ async function read(
     watch: () => Promise.reject(new Error('nobody watches')),
     async close() {},
   }
-  const client = createMetricsClient({ transport, clock: new VirtualClock() })
+  const client = createMetricsClient({ transport, clock: new VirtualClock(), signal: new AbortController().signal })
   const reading = await client.read(metric, 'shop', 'app=web,tier in (a,b)')
   return { reading, request: request! }
 }

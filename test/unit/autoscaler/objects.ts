@@ -62,9 +62,9 @@ export function pods(count: number, parts: PodParts = {}): readonly Pod[] {
 }
 
 /** One sample for each pod's name, in thousandths, taken a second ago over 15 seconds. */
-export function usage(values: Readonly<Record<string, number>>, agoSeconds = 1): MetricReading {
+export function usage(values: Readonly<Record<string, number>>, agoSeconds = 1, windowMs = 15_000): MetricReading {
   const samples = Object.entries(values).map(
-    ([name, milli]) => [name, { milli, atMs: NOW - agoSeconds * 1000, windowMs: 15_000 }] as const,
+    ([name, milli]) => [name, { milli, atMs: NOW - agoSeconds * 1000, windowMs }] as const,
   )
   return { kind: 'pods', samples: new Map(samples) }
 }

@@ -133,6 +133,15 @@ table('pods that say nothing', [
     want: 4,
   },
   {
+    name: 'within 5 minutes of its start a sample over next to no time says nothing before 15 s of service',
+    given: {
+      replicas: 2,
+      pods: [pod('web-0'), pod('web-1', { startedAgo: 60, readyChangedAgo: 15 })],
+      readings: [usage({ 'web-0': 1000, 'web-1': 9000 }, 1, 1_500)],
+    },
+    want: 4,
+  },
+  {
     name: 'within 5 minutes of its start a sample from after that counts',
     given: {
       replicas: 2,
