@@ -78,6 +78,8 @@ export class UsageCollector {
 
   #schedule(): void {
     const { clock, nodes } = this.#options
+    // A slow look at the nodes may end while another one has begun: there is one next time for both.
+    this.#timer?.cancel()
     if (this.#closing.signal.aborted) return
     this.#timer = clock.setTimer(INTERVAL_MS, async () => {
       if (clock.monotonic() - this.#askedAtMs > ASKED_MS) {
