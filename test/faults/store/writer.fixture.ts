@@ -10,6 +10,7 @@ import { StoreError } from '../../../src/controlplane/store/store.ts'
 import { numberedValue } from './numbered-value.ts'
 
 const WRITERS = 8
+const PAUSE = new Int32Array(new SharedArrayBuffer(4))
 const [path, seed, operations] = [argv[2]!, Number(argv[3]), Number(argv[4])]
 
 /** Mulberry32. */
@@ -23,7 +24,18 @@ function createRandom(start: number): () => number {
   }
 }
 
-const say = (line: string): void => void writeSync(1, `${line}\n`)
+/** Whole lines at once: a parent that is slow to read is waited for, and never sees half an acknowledgement. */
+const say = (line: string): void => {
+  let rest = Buffer.from(`${line}\n`)
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(1, rest))
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
+      Atomics.wait(PAUSE, 0, 0, 1)
+    }
+  }
+}
 const failed = (error: unknown): never => {
   say(`failed ${error instanceof StoreError ? error.code : String(error)}`)
   exit(3)
