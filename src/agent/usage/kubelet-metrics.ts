@@ -3,6 +3,11 @@ import type { MetricFamily } from '../../base/metric-families.ts'
 import { processMetrics } from '../../base/process-metrics.ts'
 import type { SandboxState } from '../runtime/runtime.ts'
 
+/** A pod that is over keeps its logs, and its sandbox with them. */
+function isRunning({ containers }: SandboxState): boolean {
+  return containers.some(({ phase }) => phase === 'running')
+}
+
 /** `/metrics` of a node: what the agent says of its own work, under the kubelet's names. */
 export function kubeletMetrics(
   nodeName: string,
@@ -23,8 +28,8 @@ export function kubeletMetrics(
     {
       name: 'kubelet_running_pods',
       type: 'gauge',
-      help: 'Number of pods that have a running pod sandbox',
-      samples: () => [{ value: sandboxes.length }],
+      help: 'Number of pods that have a running container',
+      samples: () => [{ value: sandboxes.filter(isRunning).length }],
     },
     {
       name: 'kubelet_running_containers',

@@ -89,6 +89,17 @@ test('what a pod uses, children included, is told in the summary and as series',
   assert.deepEqual((await summary(node)).pods, [])
 })
 
+test('a pod that is over is neither running nor measured', async (t) => {
+  const node = await startTestNode(t)
+  await node.createPod('done', { restartPolicy: 'Never', containers: [nodeContainer('')] })
+  await node.until('done', (pod) => pod.status?.phase === 'Succeeded', 'over')
+  const own = await read(node, '/metrics')
+  assert.equal(value(own, 'kubelet_running_pods'), 0)
+  assert.equal(value(own, 'kubelet_running_containers{container_state="exited"}'), 1)
+  assert.deepEqual((await summary(node)).pods, [])
+  assert.doesNotMatch(await read(node, '/metrics/resource'), /container="main"/)
+})
+
 test('the counter of a container goes on over its restarts', async (t) => {
   const node = await startTestNode(t)
   // Burns, is looked at, and leaves when the test says so.
