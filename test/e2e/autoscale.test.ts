@@ -5,49 +5,10 @@ import { eventually } from '../harness/eventually.ts'
 import { startHttpLoad } from '../harness/http-load.ts'
 import { KUBECTL_MISSING, kubectlOk, kubectls } from '../harness/kubectl.ts'
 
-// The walk-through of horizontal pod autoscaling: a Deployment, `kubectl autoscale`, load, and its end.
+// The walk through examples/autoscale.yaml: a Deployment, `kubectl autoscale`, load, and its end.
 const all = kubectls()
 
-/** Answers after 20 ms of CPU, however busy the machine is. */
-const SERVER = `
-  require('http').createServer((request, response) => {
-    const start = process.cpuUsage()
-    for (;;) { const used = process.cpuUsage(start); if (used.user + used.system >= 20000) break }
-    response.end('ok')
-  }).listen(8080, process.env.HOST)`
-
-const MANIFESTS = [
-  {
-    apiVersion: 'apps/v1',
-    kind: 'Deployment',
-    metadata: { name: 'web' },
-    spec: {
-      selector: { matchLabels: { app: 'web' } },
-      template: {
-        metadata: { labels: { app: 'web' } },
-        spec: {
-          terminationGracePeriodSeconds: 1,
-          containers: [
-            {
-              name: 'main',
-              image: 'node',
-              command: ['node', '-e', SERVER],
-              ports: [{ containerPort: 8080 }],
-              readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1 },
-              resources: { requests: { cpu: '100m' } },
-            },
-          ],
-        },
-      },
-    },
-  },
-  {
-    apiVersion: 'v1',
-    kind: 'Service',
-    metadata: { name: 'web' },
-    spec: { type: 'NodePort', selector: { app: 'web' }, ports: [{ port: 80, targetPort: 8080 }] },
-  },
-]
+const EXAMPLE = new URL('../../examples/autoscale.yaml', import.meta.url).pathname
 
 /** Usage is averaged, starts are waited for, and turns come every 15 s: what takes three of them on an idle machine. */
 const PATIENCE_MS = 150_000
@@ -60,10 +21,9 @@ else
     const k = (...args: string[]): Promise<string> => kubectlOk(newest, cluster.kubeconfig, args)
     before(async () => {
       cluster = await startTestCluster()
-      const input = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: MANIFESTS })
-      await kubectlOk(newest, cluster.kubeconfig, ['apply', '-f', '-'], { input })
+      await k('apply', '-f', EXAMPLE)
       await k('create', 'deployment', 'idle', '--image=node', '--replicas=0')
-      await k('rollout', 'status', 'deployment/web', '--timeout=60s')
+      await k('rollout', 'status', 'deployment/work', '--timeout=60s')
     })
     after(async () => {
       await cluster?.destroy()
@@ -94,23 +54,22 @@ else
       })
 
     test('adds pods under load and takes them away when it ends', { timeout: 2 * PATIENCE_MS + 60_000 }, async () => {
-      await k('autoscale', 'deployment', 'web', '--cpu-percent=50', '--min=1', '--max=3')
+      await k('autoscale', 'deployment', 'work', '--cpu-percent=50', '--min=1', '--max=3')
       // Five minutes of patience on the way down are for a cluster that somebody works with.
       const patience = { spec: { behavior: { scaleDown: { stabilizationWindowSeconds: 0 } } } }
-      await k('patch', 'hpa', 'web', '-p', JSON.stringify(patience), '--type=merge')
-      const port = await k('get', 'service', 'web', '-o', 'jsonpath={.spec.ports[0].nodePort}')
+      await k('patch', 'hpa', 'work', '-p', JSON.stringify(patience), '--type=merge')
       const replicas = async (): Promise<string> =>
-        k('get', 'deployment', 'web', '-o', 'jsonpath={.status.readyReplicas}')
+        k('get', 'deployment', 'work', '-o', 'jsonpath={.status.readyReplicas}')
       const isAt = (count: string) =>
         eventually(async () => ((await replicas()) === count ? true : undefined), PATIENCE_MS, `${count} ready pods`)
 
       // 20 ms of CPU every 100 ms: twice what one pod requests.
-      const load = startHttpLoad([`http://127.0.0.1:${port}/`], { clients: 1, keepAlive: false, pauseMs: 80 })
+      const load = startHttpLoad(['http://127.0.0.1:30081/'], { clients: 1, keepAlive: false, pauseMs: 80 })
       try {
         await isAt('3').catch(async (error) => {
-          throw new Error(`${(error as Error).message}\n${await k('describe', 'hpa', 'web')}`)
+          throw new Error(`${(error as Error).message}\n${await k('describe', 'hpa', 'work')}`)
         })
-        const described = await k('describe', 'hpa', 'web')
+        const described = await k('describe', 'hpa', 'work')
         assert.match(described, /resource cpu on pods +\(as a percentage of request\): +\d+% \(\d+m\) \/ 50%/)
         assert.match(described, /Min replicas: +1\n/)
         assert.match(described, /ScalingActive +True +ValidMetricFound/)
