@@ -22,11 +22,13 @@ import { GET, HEAD, methodName, OPTIONS, PATCH, POST, PUT, type RequestHead } fr
 import { RequestReader } from '../http1/request-reader.ts'
 import type { RequestSeries } from '../metrics/upstream-metrics.ts'
 import type { ConnectionEnds } from '../proxy-protocol/connection-ends.ts'
+import { type ProxyProtocolVersion, writeProxyHeader } from '../proxy-protocol/write-proxy-header.ts'
 import type { EngineContext } from './engine-context.ts'
 import { ownAnswer } from './own-answer.ts'
 import { PROXY_ERRORS, type ProxyError } from './proxy-error.ts'
 import type { ResponseReceiver, UpgradedConnection } from './response-receiver.ts'
 import type { Route, Router } from './route.ts'
+import { socketEnds } from './socket-ends.ts'
 import { openTunnel } from './tunnel.ts'
 import type { TunnelSide } from './tunnel-side.ts'
 import type { Upstream } from './upstream.ts'
@@ -86,6 +88,8 @@ export class ClientConnection implements ResponseReceiver {
   #isProcessing = false
   #lingeredBytes = 0
   #tunnel: TunnelSide | undefined
+  /** Connections that are used for this client alone. */
+  #own: Map<UpstreamEndpoint, UpstreamConnection> | undefined
   #retryTimer: Timer | undefined
 
   // The request under way.
@@ -197,6 +201,7 @@ export class ClientConnection implements ResponseReceiver {
       this.#endTry(CANCELLED, this.#context.clock.monotonic())
       this.#endRequest('client-closed')
     }
+    if (this.#own !== undefined) for (const connection of this.#own.values()) connection.close()
     this.#settings.onClosed(this)
   }
 
@@ -490,7 +495,11 @@ export class ClientConnection implements ResponseReceiver {
     if (endpoint !== undefined) {
       error = PROXY_ERRORS.overloaded
       if (breaker.acquire(REQUESTS)) {
-        const connection = endpoint.acquire(mayShare, nowMs)
+        const { proxyProtocol } = route.upstream.transport
+        const connection =
+          proxyProtocol === undefined
+            ? endpoint.acquire(mayShare, nowMs)
+            : this.#acquireOwn(endpoint, proxyProtocol, nowMs)
         if (connection !== undefined) {
           this.#connection = connection
           this.#endpoint = endpoint
@@ -506,6 +515,22 @@ export class ClientConnection implements ResponseReceiver {
     }
     this.#answer(error.status, error.code, false)
     return undefined
+  }
+
+  /** One that says whose it is. It serves this client's further requests, and ends with it. */
+  #acquireOwn(
+    endpoint: UpstreamEndpoint,
+    version: ProxyProtocolVersion,
+    nowMs: number,
+  ): UpstreamConnection | undefined {
+    this.#own ??= new Map()
+    const known = this.#own.get(endpoint)
+    if (known?.isUsable === true && known.count === 0 && nowMs < known.deadlineMs) return known
+    known?.close()
+    const preface = writeProxyHeader(version, this.#ends ?? socketEnds(this.#wire.socket))
+    const connection = endpoint.acquireOwn(preface, nowMs)
+    if (connection !== undefined) this.#own.set(endpoint, connection)
+    return connection
   }
 
   #sendBody(start: number, end: number): void {

@@ -8,6 +8,7 @@ import { PROXY_ERRORS, type ProxyError } from './proxy-error.ts'
 import type { ResponseReceiver } from './response-receiver.ts'
 import type { TunnelSide } from './tunnel-side.ts'
 import type { UpstreamTimeouts } from './upstream-timeouts.ts'
+import type { UpstreamTransport } from './upstream-transport.ts'
 import { Wire } from './wire.ts'
 
 /** The endpoint that a connection leads to. */
@@ -15,6 +16,7 @@ export interface ConnectionOwner {
   readonly address: string
   readonly port: number
   readonly timeouts: UpstreamTimeouts
+  readonly transport: UpstreamTransport
   /** It has no request any more and can take another. */
   becameIdle(connection: UpstreamConnection): void
   closed(connection: UpstreamConnection): void
@@ -60,6 +62,8 @@ export class UpstreamConnection {
   isClosing = false
   /** Requests behind others are allowed. */
   isShared = false
+  /** Used for one client only. */
+  readonly isDedicated: boolean
   /** Requests under way. */
   count = 0
   readonly #context: EngineContext
@@ -81,18 +85,27 @@ export class UpstreamConnection {
   #idleMs: number
   #tunnel: TunnelSide | undefined
 
-  constructor(context: EngineContext, owner: ConnectionOwner, nowMs: number) {
+  /** `preface`: what is said first, before TLS too. */
+  constructor(context: EngineContext, owner: ConnectionOwner, preface: Uint8Array | undefined, nowMs: number) {
     this.#context = context
     this.#owner = owner
     this.#reader = new ResponseReader(context.responseHead, context.settings.limits.headBytesMax)
     this.#slots = [newSlot()]
     this.#idleMs = owner.timeouts.idleMs
     this.deadlineMs = nowMs + owner.timeouts.connectMs
-    this.#wire = new Wire(context, this, undefined)
+    this.isDedicated = preface !== undefined
+    const { address, port, transport } = owner
+    this.#wire = new Wire(context, this, transport.tls?.connect(address, port, preface))
     context.deadlines.add(this)
     const { socket } = this.#wire
+    if (transport.tls !== undefined) {
+      socket.once('secureConnect', () => this.#onConnect())
+      this.#wire.resume()
+      return
+    }
     socket.once('connect', () => this.#onConnect())
-    socket.connect({ host: owner.address, port: owner.port })
+    socket.connect({ host: address, port })
+    if (preface !== undefined) this.#wire.write(preface)
   }
 
   get wire(): Wire {

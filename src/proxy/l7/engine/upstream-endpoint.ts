@@ -5,6 +5,7 @@ import type { EngineContext } from './engine-context.ts'
 import { SharingRule } from './sharing-rule.ts'
 import { type ConnectionOwner, UpstreamConnection } from './upstream-connection.ts'
 import type { UpstreamTimeouts } from './upstream-timeouts.ts'
+import type { UpstreamTransport } from './upstream-transport.ts'
 
 /** What a route must say to be counted. `id`: small and dense, one for each route of an engine. */
 export interface Route {
@@ -23,6 +24,7 @@ export class UpstreamEndpoint implements ConnectionOwner {
   readonly port: number
   readonly sharing: SharingRule
   readonly timeouts: UpstreamTimeouts
+  readonly transport: UpstreamTransport
   readonly #context: EngineContext
   readonly #breaker: CircuitBreaker
   readonly #all = new Set<UpstreamConnection>()
@@ -38,6 +40,7 @@ export class UpstreamEndpoint implements ConnectionOwner {
     breaker: CircuitBreaker,
     watch: StallWatch,
     timeouts: UpstreamTimeouts,
+    transport: UpstreamTransport,
   ) {
     this.#context = context
     this.balanced = balanced
@@ -46,6 +49,7 @@ export class UpstreamEndpoint implements ConnectionOwner {
     this.#breaker = breaker
     this.#watch = watch
     this.timeouts = timeouts
+    this.transport = transport
     this.sharing = new SharingRule(context.settings.pipelining)
   }
 
@@ -84,6 +88,11 @@ export class UpstreamEndpoint implements ConnectionOwner {
     return connection
   }
 
+  /** A new connection that begins with `preface` and is used by whoever asked for it only. */
+  acquireOwn(preface: Uint8Array, nowMs: number): UpstreamConnection | undefined {
+    return this.#open(preface, nowMs)
+  }
+
   /** No new requests; connections close after what they are about. */
   drain(): void {
     this.#isDraining = true
@@ -98,7 +107,7 @@ export class UpstreamEndpoint implements ConnectionOwner {
   becameIdle(connection: UpstreamConnection): void {
     this.#unshare(connection)
     if (this.#isDraining || !connection.isUsable) connection.destroy()
-    else this.#idle.push(connection)
+    else if (!connection.isDedicated) this.#idle.push(connection)
   }
 
   closed(connection: UpstreamConnection): void {
@@ -128,8 +137,12 @@ export class UpstreamEndpoint implements ConnectionOwner {
       if (connection.isUsable && nowMs < connection.deadlineMs) return connection
       connection.destroy()
     }
+    return this.#open(undefined, nowMs)
+  }
+
+  #open(preface: Uint8Array | undefined, nowMs: number): UpstreamConnection | undefined {
     if (!this.#breaker.acquire(CONNECTIONS)) return undefined
-    const connection = new UpstreamConnection(this.#context, this, nowMs)
+    const connection = new UpstreamConnection(this.#context, this, preface, nowMs)
     this.#all.add(connection)
     return connection
   }

@@ -17,6 +17,7 @@ import { type AffinityOptions, SessionAffinity } from './session-affinity.ts'
 import { TimedStallWatch } from './stall-watch.ts'
 import { UpstreamEndpoint } from './upstream-endpoint.ts'
 import { type UpstreamTimeouts, upstreamTimeouts } from './upstream-timeouts.ts'
+import { type UpstreamTransport, upstreamTransport } from './upstream-transport.ts'
 
 export interface EndpointOptions extends BalancedEndpointOptions {
   /** Its pod is ending: it gets new requests only when all others are ending too. */
@@ -68,6 +69,7 @@ export class Upstream {
   readonly retryPolicy: RetryPolicy
   readonly metrics: UpstreamMetrics
   readonly timeouts: UpstreamTimeouts
+  readonly transport: UpstreamTransport
   /** undefined: the algorithm does not look at keys. */
   readonly key: RequestKey | undefined
   readonly affinity: SessionAffinity | undefined
@@ -96,6 +98,7 @@ export class Upstream {
     this.retryPolicy = options.retry ?? {}
     this.metrics = options.metrics ?? new UpstreamMetrics(options.name)
     this.timeouts = upstreamTimeouts(options.timeouts ?? {}, context.settings)
+    this.transport = upstreamTransport(options.proxyProtocol, options.tls)
     const hashes = options.key !== undefined || (options.createBalancer === undefined && usesKey(algorithm))
     this.key = hashes ? new RequestKey(options.key ?? { from: 'address' }, random) : undefined
     this.affinity = options.affinity === undefined ? undefined : new SessionAffinity(options.affinity)
@@ -130,7 +133,7 @@ export class Upstream {
       if (this.#endpoints.has(endpoint)) continue
       this.#endpoints.set(
         endpoint,
-        new UpstreamEndpoint(this.#context, endpoint, this.breaker, this.#watch, this.timeouts),
+        new UpstreamEndpoint(this.#context, endpoint, this.breaker, this.#watch, this.timeouts, this.transport),
       )
     }
     this.group.replace(balanced)

@@ -1,0 +1,47 @@
+import { isIP, Socket } from 'node:net'
+import { connect, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls'
+import type { UpstreamTlsOptions } from './tls-options.ts'
+
+/** Makes encrypted connections to endpoints. */
+export class TlsConnector {
+  readonly #options: UpstreamTlsOptions
+  readonly #context: SecureContext
+
+  /** Throws when `ca` is no certificate. */
+  constructor(options: UpstreamTlsOptions) {
+    this.#options = options
+    this.#context = createSecureContext({
+      minVersion: 'TLSv1.2',
+      ...(options.ca === undefined ? {} : { ca: options.ca }),
+    })
+  }
+
+  /**
+   * Says `secureConnect` when the endpoint has proved who it is, and breaks when it has not. `preface` goes ahead,
+   * unencrypted.
+   */
+  connect(
+    address: string,
+    port: number,
+    preface: Uint8Array | undefined,
+  ): { readonly encrypted: TLSSocket; readonly plain: Socket } {
+    const { serverName, verifies = true } = this.#options
+    const plain = new Socket({ allowHalfOpen: true })
+    plain.setNoDelay(true)
+    // What matters comes with the encrypted socket's 'close'.
+    plain.on('error', () => {})
+    plain.connect({ host: address, port })
+    // Before TLS takes hold of it, so that it is sent first.
+    if (preface !== undefined) plain.write(preface)
+    const name = serverName ?? (isIP(address) === 0 ? address : undefined)
+    const encrypted = connect({
+      socket: plain,
+      host: address,
+      secureContext: this.#context,
+      rejectUnauthorized: verifies,
+      ALPNProtocols: ['http/1.1'],
+      ...(name === undefined ? {} : { servername: name }),
+    })
+    return { encrypted, plain }
+  }
+}
