@@ -88,9 +88,18 @@ function createProgram(): Command {
   program
     .command('proxy')
     .description('Balance HTTP over some addresses, without a cluster, until Ctrl-C.')
-    .requiredOption('--listen <address>', 'where to listen, e.g. 127.0.0.1:8080; port 0 takes a free one')
-    .requiredOption('--to <addresses>', 'where requests go, separated by commas')
-    .option('--admin <address>', 'where to serve /metrics, /status and /healthz (default: nowhere)')
+    .option('--listen <address>', 'where to listen, e.g. 127.0.0.1:8080; port 0 takes a free one')
+    .option('--to <addresses>', 'where requests go, separated by commas')
+    .option(
+      '--config <file>',
+      'listeners, routes and backends from a YAML file, followed when it changes and on SIGHUP',
+    )
+    .option('--check', 'only say whether the file is right')
+    .option('--admin <address>', 'where to serve /metrics, /status, /tap and /healthz (default: nowhere)')
+    .addOption(
+      new Option('--workers <n>', 'processes that share the work').default(1).argParser(integerBetween(1, 256)),
+    )
+    .option('--access-log <file>', 'where to write a JSON line for each request; - is standard output')
     .option('--balance <algorithm>', 'how requests are shared out (default: p2c-peak-ewma)')
     .addOption(
       new Option('--drain <seconds>', 'time for requests under way when it ends')
@@ -99,7 +108,7 @@ function createProgram(): Command {
     )
     .addHelpText(
       'after',
-      '\nExamples:\n  wherry proxy --listen 127.0.0.1:8080 --to 127.0.0.1:9001,127.0.0.1:9002\n  wherry proxy --listen [::1]:8080 --to 127.0.0.1:9001 --admin 127.0.0.1:9090\n',
+      '\nExamples:\n  wherry proxy --listen 127.0.0.1:8080 --to 127.0.0.1:9001,127.0.0.1:9002\n  wherry proxy --listen [::1]:8080 --to 127.0.0.1:9001 --admin 127.0.0.1:9090\n  wherry proxy --config routes.yaml --workers 4 --admin 127.0.0.1:9090\n  wherry proxy --config routes.yaml --check\n  curl -N http://127.0.0.1:9090/tap    watch requests go by\n\nA file to begin with: examples/routes.yaml\n',
     )
     .action(async (options) => (await import('./proxy/run-proxy.ts')).runProxy(options))
 

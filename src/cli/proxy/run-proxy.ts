@@ -1,119 +1,160 @@
+import { randomBytes } from 'node:crypto'
 import { silentLogger } from '../../base/logger.ts'
-import type { Balancer } from '../../proxy/balance/balancer.ts'
-import type { Engine } from '../../proxy/l7/engine/engine.ts'
+import type { ProxyConfig } from '../../proxy/l7/config/proxy-config.ts'
+import type { AdminServer } from '../../proxy/metrics/admin-server.ts'
 import { UserError } from '../user-error.ts'
-import { type AddressAndPort, formatAddress, parseAddress } from './parse-address.ts'
+import { addressIn, flagConfig } from './flag-config.ts'
+import { listenError } from './listen-error.ts'
+import { loadConfig } from './load-config.ts'
+import { formatAddress } from './parse-address.ts'
+import { watchFile } from './watch-file.ts'
+import { canReusePort } from './worker/reuse-port.ts'
+import type { WorkerPool } from './worker/worker-pool.ts'
 
 export interface ProxyCommandOptions {
+  /** A file such as examples/routes.yaml; else `listen` and `to`. */
+  readonly config?: string
+  /** Only says whether `config` is right. */
+  readonly check?: boolean
   /** `address:port`, see `parse-address.ts`. */
-  readonly listen: string
+  readonly listen?: string
   /** Such addresses, separated by commas. */
-  readonly to: string
+  readonly to?: string
   /** Where metrics and status are served; undefined: nowhere. */
   readonly admin?: string
   /** One of the names in `src/proxy/balance/algorithms.ts`. */
   readonly balance?: string
+  /** A file, or `-`. */
+  readonly accessLog?: string
+  readonly workers: number
   /** Seconds. */
   readonly drain: number
 }
 
-/** `wherry proxy`: a plain HTTP load balancer in this process, until a signal ends it. Resolves when it has ended. */
+/** `wherry proxy`: an HTTP load balancer until a signal ends it. Resolves when it has ended. */
 export async function runProxy(options: ProxyCommandOptions): Promise<void> {
-  const listen = addressIn('--listen', options.listen)
-  const endpoints = options.to.split(',').map((text) => {
-    const { host, port } = addressIn('--to', text.trim())
-    if (port === 0) throw new UserError(`--to: "${text}" has no port.`)
-    return { address: host, port }
-  })
-  const names = endpoints.map(({ address, port }) => formatAddress({ host: address, port }))
-  const twice = names.find((name, i) => names.indexOf(name) !== i)
-  if (twice !== undefined) throw new UserError(`--to: ${twice} is there twice.`)
+  const config = await initialConfig(options)
+  if (options.check === true) {
+    process.stdout.write(`${options.config} is right: ${summary(config)}\n`)
+    return
+  }
   const admin = options.admin === undefined ? undefined : addressIn('--admin', options.admin)
-
-  const { startHttpProxy } = await import('../../proxy/l7/standalone.ts')
-  const createBalancer = await balancerNamed(options.balance)
-  const proxy = await startHttpProxy({ listen, endpoints, upstream: { createBalancer } }).catch(
-    (error: NodeJS.ErrnoException) => {
-      throw cannotListen(listen, error)
-    },
-  )
-  const { engine } = proxy
-  const server =
-    admin === undefined
-      ? undefined
-      : await startAdmin(admin, engine).catch(async (error: unknown) => {
-          await proxy.close()
-          throw cannotListen(admin, error as NodeJS.ErrnoException)
-        })
-  process.stdout.write(
-    `listening on http://${formatAddress({ ...listen, port: proxy.port })}, sending to ${names.join(', ')}\n`,
-  )
+  const { WorkerPool } = await import('./worker/worker-pool.ts')
+  const pool = new WorkerPool({
+    workers: options.workers,
+    reusePort: canReusePort(process.versions.node, process.platform),
+    secret: randomBytes(32).toString('base64url'),
+    onMessage: say,
+  })
+  let server: AdminServer | undefined
+  try {
+    await pool.apply(config)
+    if (admin !== undefined) server = await startAdmin(admin, pool)
+  } catch (error) {
+    await pool.drain(0)
+    throw listenError(error as NodeJS.ErrnoException)
+  }
+  for (const { name, host } of config.listeners) {
+    process.stdout.write(`listening on http://${formatAddress({ host, port: pool.ports[name]! })}\n`)
+  }
+  process.stdout.write(`${summary(config)}\n`)
   if (server !== undefined) {
     process.stdout.write(`metrics on http://${formatAddress({ host: admin!.host, port: server.port })}/metrics\n`)
   }
+  const unwatch = options.config === undefined ? () => {} : followConfig(options.config, pool)
   await untilSignal()
+  unwatch()
   process.stdout.write(`ending; requests under way have ${options.drain} s (a second signal ends at once)\n`)
-  const atOnce = untilSignal().then(() => engine.destroy())
-  await Promise.race([proxy.close(options.drain * 1_000), atOnce])
+  void untilSignal().then(() => pool.destroy())
+  await pool.drain(options.drain * 1_000)
   await server?.close()
+  stopWaiting()
 }
 
-async function balancerNamed(name: string | undefined): Promise<() => Balancer> {
-  const { ALGORITHMS, DEFAULT_ALGORITHM } = await import('../../proxy/balance/algorithms.ts')
-  const algorithms: Readonly<Record<string, (random: () => number) => Balancer>> = ALGORITHMS
-  const wanted = name ?? DEFAULT_ALGORITHM
-  if (!Object.hasOwn(algorithms, wanted)) {
-    throw new UserError(`--balance: there is no "${wanted}".`, `There are ${Object.keys(algorithms).join(', ')}.`)
-  }
-  return () => algorithms[wanted]!(Math.random)
-}
-
-function addressIn(flag: string, text: string): AddressAndPort {
-  const address = parseAddress(text)
-  if (address !== undefined) return address
-  throw new UserError(`${flag}: "${text}" is no address and port.`, 'Write it like 127.0.0.1:8080 or [::1]:8080.')
-}
-
-function cannotListen(address: AddressAndPort, error: NodeJS.ErrnoException): UserError {
-  const where = formatAddress(address)
-  if (error.code === 'EADDRINUSE') {
-    return new UserError(`${where} is taken by another program.`, 'Choose another port, or 0 for a free one.', {
-      cause: error,
+async function initialConfig(options: ProxyCommandOptions): Promise<ProxyConfig> {
+  const { config, listen, to, balance, accessLog, check } = options
+  if (config === undefined) {
+    if (check === true) throw new UserError('--check needs --config.')
+    if (listen === undefined || to === undefined) {
+      throw new UserError('Either --config or both --listen and --to must be given.', 'See wherry proxy --help.')
+    }
+    return flagConfig({
+      listen,
+      to,
+      ...(balance === undefined ? {} : { balance }),
+      ...(accessLog === undefined ? {} : { accessLog }),
     })
   }
-  if (error.code === 'EACCES') {
-    return new UserError(`This user may not listen on ${where}.`, 'Choose a port from 1024 up.', { cause: error })
+  const given = { '--listen': listen, '--to': to, '--balance': balance, '--access-log': accessLog }
+  for (const [flag, value] of Object.entries(given)) {
+    if (value !== undefined) throw new UserError(`${flag} does not go with --config: the file says it.`)
   }
-  if (error.code === 'EADDRNOTAVAIL')
-    return new UserError(`${address.host} is no address of this machine.`, undefined, { cause: error })
-  return new UserError(`Cannot listen on ${where}: ${error.message}`, undefined, { cause: error })
+  return loadConfig(config)
+}
+
+/** Takes over what the file says whenever it changes, and on SIGHUP. What is wrong is told, and changes nothing. */
+function followConfig(file: string, pool: WorkerPool): () => void {
+  const reload = async (): Promise<void> => {
+    try {
+      const config = await loadConfig(file)
+      await pool.apply(config)
+      say(`configuration ${pool.version} holds: ${summary(config)}`)
+    } catch (error) {
+      const { message } = error instanceof UserError ? error : listenError(error as NodeJS.ErrnoException)
+      say(`the configuration stays as it was: ${message}`)
+    }
+  }
+  const unwatch = watchFile(
+    file,
+    () => void reload(),
+    (error) => say(`${file} is not watched any more, SIGHUP reads it: ${error.message}`),
+  )
+  const onHangUp = (): void => {
+    void pool.reopenLogs()
+    void reload()
+  }
+  process.on('SIGHUP', onHangUp)
+  return () => {
+    unwatch()
+    process.off('SIGHUP', onHangUp)
+  }
+}
+
+function summary({ listeners, routes, backends }: ProxyConfig): string {
+  const endpoints = backends.reduce((sum, backend) => sum + backend.endpoints.length, 0)
+  const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`
+  return `${count(listeners.length, 'listener')}, ${count(routes.length, 'route')}, ${count(backends.length, 'backend')} with ${count(endpoints, 'endpoint')}`
+}
+
+function say(message: string): void {
+  process.stderr.write(`wherry proxy: ${message}\n`)
 }
 
 async function startAdmin(
-  { host, port }: AddressAndPort,
-  engine: Engine,
-): Promise<{ readonly port: number; close(): Promise<void> }> {
-  const [{ startAdminServer }, { registerHttpMetrics }, { Registry }] = await Promise.all([
-    import('../../proxy/metrics/admin-server.ts'),
-    import('../../proxy/l7/metrics/http-metrics.ts'),
-    import('prom-client'),
-  ])
-  const registry = new Registry()
-  registerHttpMetrics(registry, engine)
+  { host, port }: { readonly host: string; readonly port: number },
+  pool: WorkerPool,
+): Promise<AdminServer> {
+  const { startAdminServer } = await import('../../proxy/metrics/admin-server.ts')
   return startAdminServer({
     host,
     port,
     logger: silentLogger,
-    metrics: async () => ({ text: await registry.metrics(), contentType: registry.contentType }),
-    status: () => engine.status(),
+    metrics: () => pool.metrics(),
+    status: () => pool.status(),
+    tap: (write) => pool.tap(write),
   })
 }
 
+let stopWaiting = (): void => {}
+
 function untilSignal(): Promise<void> {
   return new Promise((resolve) => {
-    const onSignal = (): void => {
+    stopWaiting = (): void => {
       process.off('SIGINT', onSignal)
       process.off('SIGTERM', onSignal)
+    }
+    const onSignal = (): void => {
+      stopWaiting()
       resolve()
     }
     process.on('SIGINT', onSignal)

@@ -1,4 +1,4 @@
-import { createServer } from 'node:http'
+import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Logger } from '../../base/logger.ts'
 
@@ -10,6 +10,8 @@ export interface AdminServerOptions {
   metrics(): Promise<{ readonly text: string; readonly contentType: string }>
   /** What `/status` answers, as JSON. */
   status(): unknown
+  /** Hands JSON lines of requests to `write` until what it returns is called: `/tap`. Without it there is none. */
+  tap?(write: (lines: string) => void): () => void
 }
 
 export interface AdminServer {
@@ -17,13 +19,16 @@ export interface AdminServer {
   close(): Promise<void>
 }
 
-/** `/metrics`, `/status`, `/proxyMode`, `/healthz` and `/livez` over plain HTTP. Numbers and names of Services only. Resolves once it listens. */
+/** Who does not read a live stream as fast as it comes misses lines beyond this. */
+const TAP_WAITING_BYTES_MAX = 1024 * 1024
+
+/** `/metrics`, `/status`, `/proxyMode`, `/healthz`, `/livez` and, where there is one, `/tap` over plain HTTP. Numbers and names of Services only. Resolves once it listens. */
 export function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
   const answer = async (path: string): Promise<{ code: number; type: string; text: string }> => {
     if (path === '/healthz' || path === '/livez') return { code: 200, type: 'text/plain', text: 'ok' }
     // As kube-proxy names it.
     if (path === '/proxyMode') return { code: 200, type: 'text/plain', text: 'userspace' }
-    if (path === '/status') return { code: 200, type: 'application/json', text: JSON.stringify(options.status()) }
+    if (path === '/status') return { code: 200, type: 'application/json', text: JSON.stringify(await options.status()) }
     if (path !== '/metrics') return { code: 404, type: 'text/plain', text: 'not found' }
     const { text, contentType } = await options.metrics()
     return { code: 200, type: contentType, text }
@@ -33,6 +38,7 @@ export function startAdminServer(options: AdminServerOptions): Promise<AdminServ
       response.writeHead(code, { 'content-type': type, 'x-content-type-options': 'nosniff' }).end(text)
     }
     if (request.method !== 'GET') return send(405, 'text/plain', 'method not allowed')
+    if (options.tap !== undefined && request.url?.split('?')[0] === '/tap') return streamTap(options.tap, response)
     answer(request.url?.split('?')[0] ?? '/').then(
       ({ code, type, text }) => send(code, type, text),
       (error: unknown) => {
@@ -55,4 +61,21 @@ export function startAdminServer(options: AdminServerOptions): Promise<AdminServ
       }),
     )
   })
+}
+
+/** Goes on until the reader goes. */
+function streamTap(tap: NonNullable<AdminServerOptions['tap']>, response: ServerResponse): void {
+  response.writeHead(200, { 'content-type': 'application/x-ndjson', 'x-content-type-options': 'nosniff' })
+  response.flushHeaders()
+  let missed = 0
+  const end = tap((lines) => {
+    if (response.writableLength > TAP_WAITING_BYTES_MAX) {
+      missed += lines.split('\n').length - 1
+      return
+    }
+    if (missed > 0) response.write(`${JSON.stringify({ time: new Date().toISOString(), lost: missed })}\n`)
+    missed = 0
+    response.write(lines)
+  })
+  response.once('close', end)
 }

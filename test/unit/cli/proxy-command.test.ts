@@ -85,7 +85,8 @@ test('wherry proxy balances over its endpoints, tells of itself, and ends in ord
   assert.deepEqual([...seen].sort(), ['a', 'b'])
   assert.match(await (await fetch(metrics!)).text(), /wherry_http_request_duration_seconds_count\{[^}]*\} 8\n/)
   const status = await (await fetch(metrics!.replace('/metrics', '/status'))).json()
-  assert.deepEqual((status as { upstreams: { endpoints: unknown[] }[] }).upstreams[0]!.endpoints.length, 2)
+  const { workers } = status as { workers: { upstreams: { endpoints: unknown[] }[] }[] }
+  assert.equal(workers[0]!.upstreams[0]!.endpoints.length, 2)
   run.child.kill('SIGTERM')
   assert.equal(await exitCode(run), 0, run.error)
 })

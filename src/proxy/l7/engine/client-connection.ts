@@ -21,6 +21,8 @@ import { REFUSAL, refusalName, refusalStatus } from '../http1/refusal.ts'
 import { GET, HEAD, methodName, OPTIONS, PATCH, POST, PUT, type RequestHead } from '../http1/request-head.ts'
 import { RequestReader } from '../http1/request-reader.ts'
 import type { RequestSeries } from '../metrics/upstream-metrics.ts'
+import { noteRequest, type RequestNote, UNREADABLE } from '../observe/request-note.ts'
+import type { RequestObserver } from '../observe/request-observer.ts'
 import type { ConnectionEnds } from '../proxy-protocol/connection-ends.ts'
 import { type ProxyProtocolVersion, writeProxyHeader } from '../proxy-protocol/write-proxy-header.ts'
 import type { EngineContext } from './engine-context.ts'
@@ -112,6 +114,8 @@ export class ClientConnection implements ResponseReceiver {
   #key = 0
   /** Where the client's session is; undefined: it has none. */
   #stuckTo: BalancedEndpoint | undefined
+  /** Kept only where requests are told of. */
+  #note: RequestNote | undefined
   /** The response must have ended by then, all tries together. */
   #untilMs = NEVER
   /** Some of the response has been written. */
@@ -416,6 +420,7 @@ export class ClientConnection implements ResponseReceiver {
       this.isRequestDone = true
       this.deadlineMs = NEVER
     } else this.deadlineMs = nowMs + settings.bodyMs
+    this.#note = context.observer === undefined ? undefined : noteRequest(head, b)
     const { router } = this.#settings
     let refusal = requestForwarder.check(head, b)
     if (refusal === 0) refusal = router.check(head, b)
@@ -624,6 +629,7 @@ export class ClientConnection implements ResponseReceiver {
   /** Counts the request; `error` is the code of an answer of our own, or why there was no whole response. */
   #endRequest(error: string): void {
     const route = this.#route
+    if (this.#context.observer !== undefined) this.#tell(this.#context.observer, error)
     if (route === undefined) {
       if (error !== '') this.#settings.countError(error)
       return
@@ -638,6 +644,31 @@ export class ClientConnection implements ResponseReceiver {
       const latencyMs = this.#context.clock.monotonic() - this.#startedAtMs
       series.record(this.#status, latencyMs, this.#bytesIn, this.#bytesOut)
     }
+  }
+
+  #tell(observer: RequestObserver, error: string): void {
+    const note = this.#note ?? UNREADABLE
+    this.#note = undefined
+    const { clock } = this.#context
+    const durationMs = note === UNREADABLE ? 0 : clock.monotonic() - this.#startedAtMs
+    const block = this.#block
+    observer.ended({
+      atMs: clock.now() - durationMs,
+      client:
+        block === undefined ? (this.#wire.socket.remoteAddress ?? '') : Buffer.from(block.address).toString('latin1'),
+      method: note.method,
+      host: note.host,
+      target: note.target,
+      status: this.#status,
+      durationMs,
+      bytesIn: note === UNREADABLE ? 0 : this.#bytesIn,
+      bytesOut: this.#bytesOut,
+      route: this.#route?.name ?? '',
+      service: this.#route?.upstream.name ?? '',
+      endpoint: this.#series?.endpoint ?? '',
+      tries: this.#tries,
+      error,
+    })
   }
 
   // Answers.

@@ -4,6 +4,7 @@ import { ResponseForwarder } from '../http1/forward-response.ts'
 import { RandomHex } from '../http1/random-hex.ts'
 import { RequestHead } from '../http1/request-head.ts'
 import { ResponseHead } from '../http1/response-head.ts'
+import type { RequestObserver } from '../observe/request-observer.ts'
 import { Arena } from './arena.ts'
 import { BulkBuffers } from './bulk-buffers.ts'
 import { Deadlines } from './deadlines.ts'
@@ -30,6 +31,8 @@ export class EngineContext {
   readonly outboxChunks = new OutboxChunks()
   readonly deadlines: Deadlines
   readonly turnEnd = new TurnEnd()
+  /** Is told of requests that end; undefined: nobody is. */
+  observer: RequestObserver | undefined = undefined
   /** No further requests: connections close after what they are about. */
   isDraining = false
 

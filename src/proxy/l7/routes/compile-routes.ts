@@ -34,7 +34,7 @@ export function compileRoutes<T>(
   targetOf: (rule: RouteRule, backend: WeightedBackend) => T,
   random: () => number,
 ): RouteTable<T> {
-  const errors = rules.flatMap(errorsIn)
+  const errors = rules.flatMap(routeRuleErrors)
   const names = rules.map(({ name }) => name)
   for (const [i, name] of names.entries()) {
     if (names.indexOf(name) !== i) errors.push({ rule: name, field: 'name', reason: 'another rule has this name' })
@@ -105,7 +105,8 @@ function compileRule<T>(rule: RouteRule, targetOf: (rule: RouteRule, backend: We
   }
 }
 
-function errorsIn(rule: RouteRule): RouteRuleError[] {
+/** All that is wrong with one rule by itself. */
+export function routeRuleErrors(rule: RouteRule): RouteRuleError[] {
   const errors: RouteRuleError[] = []
   const add = (field: string, reason: string): void => {
     errors.push({ rule: rule.name, field, reason })

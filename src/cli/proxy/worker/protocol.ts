@@ -1,0 +1,21 @@
+import type { ProxyConfig } from '../../../proxy/l7/config/proxy-config.ts'
+
+/** What the parent asks of a worker; each is answered by `done` or `failed` with the same `id`. */
+export type WorkerRequest =
+  | { readonly type: 'prepare'; readonly config: ProxyConfig }
+  | { readonly type: 'commit' | 'abort' | 'metrics' | 'status' | 'reopenLog' }
+  | { readonly type: 'tap'; readonly isOn: boolean }
+  | { readonly type: 'drain'; readonly withinMs: number }
+
+export type ToWorker =
+  /** Comes first. */
+  | { readonly type: 'start'; readonly reusePort: boolean; readonly secret: string }
+  | { readonly type: 'request'; readonly id: number; readonly request: WorkerRequest }
+  /** Ends all connections at once. */
+  | { readonly type: 'destroy' }
+
+export type FromWorker =
+  | { readonly type: 'done'; readonly id: number; readonly result: unknown }
+  | { readonly type: 'failed'; readonly id: number; readonly message: string; readonly code?: string }
+  | { readonly type: 'tapped'; readonly lines: string }
+  | { readonly type: 'warning'; readonly message: string }

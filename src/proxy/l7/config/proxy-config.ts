@@ -1,0 +1,67 @@
+import type { Algorithm } from '../../balance/algorithms.ts'
+import type { SlowStart } from '../../balance/slow-start.ts'
+import type { CircuitLimits } from '../../resilience/circuit-breaker.ts'
+import type { OutlierDetectionOptions } from '../../resilience/outlier-detection.ts'
+import type { RetryBudgetOptions } from '../../resilience/retry-budget.ts'
+import type { KeySource } from '../engine/request-key.ts'
+import type { EndpointOptions } from '../engine/upstream.ts'
+import type { UpstreamTimeouts } from '../engine/upstream-timeouts.ts'
+import type { RouteRule } from '../routes/route-rule.ts'
+
+/** What a proxy without a cluster does. Plain data: it goes to workers as JSON, and is compared to see what changed. */
+export interface ProxyConfig {
+  readonly listeners: readonly ListenerConfig[]
+  readonly backends: readonly BackendConfig[]
+  readonly routes: readonly RouteConfig[]
+  readonly accessLog?: AccessLogConfig
+}
+
+export interface ListenerConfig {
+  readonly name: string
+  readonly host: string
+  /** 0: a free one. */
+  readonly port: number
+}
+
+export interface RouteConfig extends RouteRule {
+  /** Names of the listeners it holds for. Default: all. */
+  readonly listeners?: readonly string[]
+}
+
+export interface BackendConfig {
+  readonly name: string
+  readonly endpoints: readonly EndpointOptions[]
+  readonly algorithm: Algorithm
+  readonly key?: KeySource
+  readonly sticky?: StickyConfig
+  readonly slowStart?: SlowStart
+  readonly zone?: string
+  readonly panicThreshold?: number
+  readonly timeouts?: Partial<UpstreamTimeouts>
+  readonly retries?: RetriesConfig
+  /** `false`: nothing is ever ejected. Default: Envoy's. */
+  readonly outlierDetection?: OutlierDetectionOptions | false
+  readonly limits?: CircuitLimits
+}
+
+export interface StickyConfig {
+  readonly by: 'cookie' | 'header'
+  readonly name: string
+  readonly path?: string
+  readonly maxAgeMs?: number
+  /** Default: one that lasts as long as the proxy runs. */
+  readonly secret?: string
+}
+
+export interface RetriesConfig {
+  /** Beside the first try. */
+  readonly max?: number
+  readonly budget?: RetryBudgetOptions
+}
+
+export interface AccessLogConfig {
+  /** `-`: standard output. */
+  readonly file: string
+  /** Part of the requests, 0 to 1; those that fail by the proxy's own judgement are always written. */
+  readonly sample: number
+}
