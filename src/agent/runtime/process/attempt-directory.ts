@@ -8,6 +8,7 @@ import { join } from 'node:path'
  *     <pod>/containers/<name>/<attempt>/
  *       config.json                            what was started, environment included (0600)
  *       shim, main                             process numbers, each written by its process itself
+ *       disowned                               a later agent found no shim: one that comes now must not go on
  *       exit                                   the exit code and a line feed; its mtime is when it ended
  *       failure.json                           instead: why it never started
  *       log, log.index                         output and when it was seen
@@ -20,6 +21,7 @@ export interface AttemptDirectory {
   readonly config: string
   readonly shim: string
   readonly main: string
+  readonly disowned: string
   readonly exit: string
   readonly failure: string
   readonly log: string
@@ -36,6 +38,7 @@ export function attemptDirectory(podDirectory: string, container: string, attemp
     config: join(path, 'config.json'),
     shim: join(path, 'shim'),
     main: join(path, 'main'),
+    disowned: join(path, 'disowned'),
     exit: join(path, 'exit'),
     failure: join(path, 'failure.json'),
     log: join(path, 'log'),

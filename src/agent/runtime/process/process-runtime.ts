@@ -1,4 +1,14 @@
-import { accessSync, chmodSync, chownSync, constants, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import {
+  accessSync,
+  chmodSync,
+  chownSync,
+  constants,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Clock } from '../../../base/clock.ts'
 import type { Logger } from '../../../base/logger.ts'
@@ -24,7 +34,7 @@ import { containerEnvironment } from './container-environment.ts'
 import { type ContainerExit, ContainerProcess, readExit } from './container-process.ts'
 import { makeContainerRoot, placeTerminationMessage, workingDirectoryIn } from './container-root.ts'
 import { type ExecCommand, failedSession, startExecSession } from './exec-session.ts'
-import { killProcessesOf, processesOf } from './process-table.ts'
+import { killProcessesOf } from './process-table.ts'
 import { type HostIdentity, privilegePrefix, processRefusal } from './refusal.ts'
 import { ProgramError, resolveProgram } from './resolve-program.ts'
 import { runCommand } from './run-command.ts'
@@ -372,9 +382,9 @@ export class ProcessRuntime implements Runtime {
       return
     }
     container.process = ContainerProcess.adopt(id, directory, this.#options.clock)
-    if (container.process === undefined && readExit(directory) === undefined && processesOf(new Set([id])).length > 0) {
-      // Started in the very moment of the agent's end: its shim has not told its number yet.
-      await new Promise((resolve) => setTimeout(resolve, 100))
+    if (container.process === undefined && readExit(directory) === undefined) {
+      // Its shim may be on its way all the same, from the moment of the last agent's end: see there.
+      disown(directory)
       container.process = ContainerProcess.adopt(id, directory, this.#options.clock)
     }
     if (container.process !== undefined) {
@@ -383,6 +393,15 @@ export class ProcessRuntime implements Runtime {
     }
     const unknown: ContainerExit = { exitCode: 255, finishedAtMs: this.#options.clock.now(), known: false }
     container.state = exitedState(container, readExit(directory) ?? unknown)
+  }
+}
+
+/** Tells a shim that has not started yet that it need not; on a full disk nothing can be told. */
+function disown(directory: AttemptDirectory): void {
+  try {
+    writeFileSync(directory.disowned, '', { mode: 0o600 })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
   }
 }
 

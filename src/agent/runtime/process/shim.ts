@@ -6,6 +6,9 @@
  *
  * - It leads a session and process group of its own (`detached`), so that no terminal and no other group reaches it.
  * - A trap with a handler, unlike an ignored signal, is not inherited: the command gets the default dispositions.
+ * - An agent that was killed while it started the shim may have a successor before the shim has come so far. The
+ *   successor writes `disowned` and then looks for the shim's number; the shim does it the other way around, so one of
+ *   them sees the other and no container runs that nobody knows.
  * - The command runs in the foreground, because a shell starts background commands with SIGINT and SIGQUIT ignored. An
  *   inner shell notes the process number and becomes the command.
  * - The shell's own remarks ("Killed") go nowhere; descriptor 3 carries the container's stderr past that
@@ -17,6 +20,7 @@
  *   when the exit code could not be written does the shim leave with that code instead.
  */
 export const SHIM = `echo "$$" >"$1/shim"
+[ -e "$1/disowned" ] && exit 137
 trap : HUP INT QUIT TERM USR1 USR2 ALRM
 exec 3>&2 2>/dev/null
 if [ -p "$1/stdin" ]; then
