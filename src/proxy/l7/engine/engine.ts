@@ -3,12 +3,15 @@ import { createServer, type ListenOptions, type Server } from 'node:net'
 import { type Clock, systemClock } from '../../../base/clock.ts'
 import { TlsAcceptor } from '../tls/tls-acceptor.ts'
 import { type Accept, acceptHttp } from './accept-http.ts'
+import { acceptPassthrough } from './accept-passthrough.ts'
 import type { Client } from './client.ts'
 import type { ClientSettings } from './client-connection.ts'
 import { EngineContext } from './engine-context.ts'
 import { DEFAULT_ENGINE_SETTINGS, type EngineSettings } from './engine-settings.ts'
 import type { ListenerOptions } from './listener-options.ts'
+import type { PassthroughSettings } from './passthrough-connection.ts'
 import type { Router } from './route.ts'
+import type { ServerNameRouter } from './server-name-router.ts'
 import { Upstream, type UpstreamOptions } from './upstream.ts'
 
 export interface EngineOptions {
@@ -111,6 +114,21 @@ export class Engine {
       acceptor?.close()
       throw error
     }
+  }
+
+  /**
+   * Like `listen`, for TLS that ends at the endpoints: connections are routed by the server name their clients ask for
+   * and passed on as they are.
+   */
+  listenForPassthrough(options: Omit<ListenerOptions, 'tls'>, router: ServerNameRouter): Promise<EngineListener> {
+    const { proxyProtocol, ...where } = options
+    const settings: PassthroughSettings = {
+      router,
+      onClosed: (connection) => this.#clients.delete(connection),
+      countError: (code) => this.errors.set(code, (this.errors.get(code) ?? 0) + 1),
+    }
+    const accept = acceptPassthrough(this.context, settings, this.#clients, proxyProtocol === 'required')
+    return this.#open(where, accept, undefined)
   }
 
   async #open(options: ListenOptions, accept: Accept, acceptor: TlsAcceptor | undefined): Promise<EngineListener> {
