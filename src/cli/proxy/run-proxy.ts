@@ -54,8 +54,10 @@ export async function runProxy(options: ProxyCommandOptions): Promise<void> {
     await pool.drain(0)
     throw listenError(error as NodeJS.ErrnoException)
   }
-  for (const { name, host } of config.listeners) {
-    process.stdout.write(`listening on http://${formatAddress({ host, port: pool.ports[name]! })}\n`)
+  for (const { name, host, tls } of config.listeners) {
+    process.stdout.write(
+      `listening on ${tls === undefined ? 'http' : 'https'}://${formatAddress({ host, port: pool.ports[name]! })}\n`,
+    )
   }
   process.stdout.write(`${summary(config)}\n`)
   if (server !== undefined) {

@@ -46,6 +46,8 @@ export interface ConfiguredEngineOptions {
   readonly reusePort: boolean
   /** Of sessions that stick, for backends that have no secret of their own. */
   readonly secret: string
+  /** What somebody should know of. */
+  onWarning(message: string): void
 }
 
 /**
@@ -70,7 +72,12 @@ export class ConfiguredEngine {
     const opened: OpenListener[] = []
     try {
       for (const listener of config.listeners) {
-        if (this.#find(listener) === undefined) opened.push(await this.#open(listener))
+        const open = this.#find(listener)
+        if (open === undefined) opened.push(await this.#open(listener))
+        else if (!isDeepStrictEqual(transportOf(open.config), transportOf(listener))) {
+          const { name, host, port } = listener
+          throw new Error(`listener ${name} (${host} port ${port}): tls and proxyProtocol change with a new start only`)
+        }
       }
     } catch (error) {
       await Promise.all(opened.map(({ listener }) => listener.close()))
@@ -112,9 +119,15 @@ export class ConfiguredEngine {
 
   async #open(config: ListenerConfig): Promise<OpenListener> {
     const router = new SwappableRouter(NO_ROUTES)
-    const { host, port } = config
-    const { reusePort } = this.#options
-    const listener = await this.engine.listen({ host, port, ...(reusePort ? { reusePort } : {}) }, router)
+    const { host, port, name, tls } = config
+    const { reusePort, onWarning } = this.#options
+    const onReloadFailed = (error: Error): void => onWarning(`certificates of listener ${name}: ${error.message}`)
+    const secured = tls === undefined ? undefined : { ...tls, onReloadFailed }
+    const { proxyProtocol } = config
+    const listener = await this.engine.listen(
+      { host, port, ...(reusePort ? { reusePort } : {}), ...present({ tls: secured, proxyProtocol }) },
+      router,
+    )
     return { config: { ...config, port: listener.port }, listener, router }
   }
 
@@ -159,6 +172,10 @@ export class ConfiguredEngine {
     this.#routeIds.set(route, id)
     return id
   }
+}
+
+function transportOf({ tls, proxyProtocol = 'off' }: ListenerConfig): unknown {
+  return [tls, proxyProtocol]
 }
 
 /** A wanted port of 0 is whichever the listener of that name has. */

@@ -2,6 +2,7 @@ import { type ConfigFault, ConfigFaults } from './config-faults.ts'
 import { ConfigNode } from './config-node.ts'
 import { decodeBackend } from './decode-backend.ts'
 import { decodeRoute } from './decode-route.ts'
+import { present } from './present.ts'
 import type { AccessLogConfig, BackendConfig, ListenerConfig, ProxyConfig, RouteConfig } from './proxy-config.ts'
 
 export type DecodedProxyConfig =
@@ -27,7 +28,7 @@ function decodeListeners(node: ConfigNode): readonly ListenerConfig[] {
   const listeners: ListenerConfig[] = []
   for (const item of node.items('addresses such as 127.0.0.1:8080') ?? []) {
     const isPlain = typeof item.value === 'string'
-    const fields = isPlain ? undefined : item.fields(['name', 'address'])
+    const fields = isPlain ? undefined : item.fields(['name', 'address', 'tls', 'proxyProtocol'])
     const address = isPlain ? item.address(0) : fields?.address.address(0)
     if (address === undefined) continue
     const nameNode = fields?.name
@@ -37,9 +38,36 @@ function decodeListeners(node: ConfigNode): readonly ListenerConfig[] {
     if (listeners.some((other) => other.name === name)) nameNode?.fault(`another listener is called ${name}`)
     const isTaken = listeners.some(({ host, port }) => port !== 0 && port === address.port && host === address.host)
     if (isTaken) item.fault('another listener has this address')
-    listeners.push({ name, ...address })
+    listeners.push({
+      name,
+      ...address,
+      ...(fields === undefined ? {} : decodeTransport(fields.tls, fields.proxyProtocol)),
+    })
   }
   return listeners
+}
+
+function decodeTransport(tls: ConfigNode, proxyProtocol: ConfigNode): Pick<ListenerConfig, 'tls' | 'proxyProtocol'> {
+  return present({
+    tls: tls.isAbsent ? undefined : decodeTls(tls),
+    proxyProtocol: proxyProtocol.isAbsent ? undefined : proxyProtocol.oneOf(['off', 'required']),
+  })
+}
+
+function decodeTls(node: ConfigNode): ListenerConfig['tls'] {
+  const fields = node.fields(['certificates', 'minVersion'])
+  if (fields === undefined) return undefined
+  const certificates = (fields.certificates.items('certificates') ?? []).flatMap((item) => {
+    const parts = item.fields(['certificate', 'key', 'names'])
+    const certificateFile = parts?.certificate.text('the name of a PEM file')
+    const keyFile = parts?.key.text('the name of a PEM file')
+    const names = parts === undefined || parts.names.isAbsent ? undefined : parts.names.items('server names')
+    const serverNames = names?.flatMap((name) => name.text('a name such as shop.example.com or *.example.com') ?? [])
+    if (certificateFile === undefined || keyFile === undefined) return []
+    return { certificateFile, keyFile, ...present({ serverNames }) }
+  })
+  const minVersion = fields.minVersion.isAbsent ? undefined : fields.minVersion.oneOf(['TLSv1.2', 'TLSv1.3'])
+  return { certificates, ...present({ minVersion }) }
 }
 
 function namesOf(node: ConfigNode): readonly string[] {

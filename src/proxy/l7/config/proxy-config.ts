@@ -7,6 +7,7 @@ import type { KeySource } from '../engine/request-key.ts'
 import type { EndpointOptions } from '../engine/upstream.ts'
 import type { UpstreamTimeouts } from '../engine/upstream-timeouts.ts'
 import type { RouteRule } from '../routes/route-rule.ts'
+import type { TlsOptions } from '../tls/tls-options.ts'
 
 /** What a proxy without a cluster does. Plain data: it goes to workers as JSON, and is compared to see what changed. */
 export interface ProxyConfig {
@@ -21,6 +22,9 @@ export interface ListenerConfig {
   readonly host: string
   /** 0: a free one. */
   readonly port: number
+  readonly tls?: Pick<TlsOptions, 'certificates' | 'minVersion'>
+  /** Connections begin with a PROXY protocol header. Default `off`. */
+  readonly proxyProtocol?: 'off' | 'required'
 }
 
 export interface RouteConfig extends RouteRule {

@@ -42,6 +42,27 @@ describe('a configuration', () => {
       want: [/^listeners\[0\]: must be an IP address and port/, /^listeners\[2\]: another listener has this address/],
     },
     {
+      name: 'ends TLS with certificates and keys',
+      given: {
+        ...BASE,
+        listeners: [
+          {
+            address: '127.0.0.1:1',
+            proxyProtocol: 'on',
+            tls: { minVersion: 'SSLv3', certificates: [{ key: 'k', names: [1] }] },
+          },
+          { address: '127.0.0.1:2', tls: {} },
+        ],
+      },
+      want: [
+        /^listeners\[0\]\.tls\.certificates\[0\]\.certificate: is missing: must be the name of a PEM file/,
+        /^listeners\[0\]\.tls\.certificates\[0\]\.names\[0\]: must be a name such as/,
+        /^listeners\[0\]\.tls\.minVersion: must be one of TLSv1\.2, TLSv1\.3/,
+        /^listeners\[0\]\.proxyProtocol: must be one of off, required/,
+        /^listeners\[1\]\.tls\.certificates: is missing/,
+      ],
+    },
+    {
       name: 'sends to addresses with ports, each once',
       given: web({ endpoints: ['127.0.0.1:0', '127.0.0.1:1', '127.0.0.1:1', { weight: 1 }] }),
       want: [
