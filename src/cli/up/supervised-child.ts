@@ -10,6 +10,16 @@ const RESTART_MS_MAX = 5_000
 /** A child that has run this long is well again: its next restart comes at once. */
 const HEALTHY_MS = 10_000
 
+/**
+ * New objects of the control plane live long: with V8's own size of nursery one collection of it takes 25–40 ms at 4,000
+ * creates a second, with this one 3–8 ms, and a third of the memory is saved (bench/api.bench.ts).
+ */
+export const NODE_FLAGS: Readonly<Record<Role, readonly string[]>> = {
+  'control-plane': ['--max-semi-space-size=8'],
+  agent: [],
+  proxy: [],
+}
+
 export interface ChildHandlers {
   onMessage(role: Role, message: FromChild): void
   /** The process number changed: started or restarted. */
@@ -45,6 +55,7 @@ export class SupervisedChild {
       // A session of its own: Ctrl-C in the terminal reaches the supervisor alone, which then stops all in order.
       detached: true,
       stdio: ['ignore', output, output, 'ipc'],
+      execArgv: [...process.execArgv, ...NODE_FLAGS[this.role]],
     })
     closeSync(output)
     this.#process = child
