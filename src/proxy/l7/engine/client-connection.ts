@@ -179,12 +179,14 @@ export class ClientConnection implements ResponseReceiver {
       this.#connection?.resumeResponse()
     } else if (this.#state === IDLE)
       this.deadlineMs = this.#context.clock.monotonic() + this.#context.settings.clientIdleMs
+      this.#goOn()
+    }
   }
 
   onEnd(): void {
     this.#isEnded = true
     if (this.#state === TUNNEL) this.#tunnel!.end()
-    else if (this.#state === IDLE) this.#wire.socket.end()
+    else if (this.#state === IDLE && !this.#isUnread()) this.#wire.socket.end()
     else if (this.#state === LINGERING || this.#state === CLOSED) return
     // The rest of the request will never come.
     else if (!this.isRequestDone) this.destroy()
@@ -361,6 +363,8 @@ export class ClientConnection implements ResponseReceiver {
     for (;;) {
       // The next request is read when this one has been answered.
       if (this.#state !== IDLE && (this.isRequestDone || this.#state >= TUNNEL)) break
+      // Nor does a client get further answers before it has taken those it got.
+      if (this.#state === IDLE && this.#wire.isPending) break
       const event = reader.next()
       if (event === NEED_MORE) {
         if (this.#state === IDLE && reader.inbox.size > 0) this.#beginHead()
@@ -737,13 +741,19 @@ export class ClientConnection implements ResponseReceiver {
       this.#process()
       inbox.keep()
     }
-    if (this.#state === IDLE && this.#isEnded) this.#linger()
+    if (this.#state === IDLE && this.#isEnded && !this.#isUnread()) this.#linger()
     else this.#updateReading()
+  }
+
+  /** Requests wait here until the client has taken the answers before theirs. */
+  #isUnread(): boolean {
+    return this.#state === IDLE && this.#wire.isPending && this.#reader.inbox.size > 0
   }
 
   #mustPause(): boolean {
     if (this.#state >= TUNNEL) return false
-    return this.#isRequestPaused || (this.#state !== IDLE && this.isRequestDone && this.#reader.inbox.size > 0)
+    if (this.#isRequestPaused || this.#isUnread()) return true
+    return this.#state !== IDLE && this.isRequestDone && this.#reader.inbox.size > 0
   }
 
   #updateReading(): void {
