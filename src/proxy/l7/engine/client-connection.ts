@@ -177,7 +177,7 @@ export class ClientConnection implements ResponseReceiver {
     else if (this.#state === RESPONDING) {
       this.deadlineMs = this.#untilMs
       this.#connection?.resumeResponse()
-    } else if (this.#state === IDLE)
+    } else if (this.#state === IDLE) {
       this.deadlineMs = this.#context.clock.monotonic() + this.#context.settings.clientIdleMs
       this.#goOn()
     }
