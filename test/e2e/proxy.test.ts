@@ -162,6 +162,53 @@ describe('wherry proxy', () => {
     assert.equal((await ask(program.url)).body_, 'a')
   })
 
+  for (const workers of ['1', '2']) {
+    it(`is replaced on SIGUSR2 without losing a request (${workers} workers)`, async (t) => {
+      const file = join(scratch(t), 'routes.yaml')
+      writeConfig(file, [await startBackend(t, 'a')])
+      const program = await startProgram(t, ['--config', file, '--workers', workers])
+      const load = startHttpLoad([program.url], { clients: 8, keepAlive: true, pauseMs: 1 })
+      program.process.kill('SIGUSR2')
+      const successor = Number(
+        await eventually(() => /process (\d+) has taken over/.exec(program.output())?.[1], WITHIN_MS, program.output()),
+      )
+      t.after(() => {
+        try {
+          process.kill(successor, 'SIGKILL')
+        } catch {
+          // It has ended, as it was told.
+        }
+      })
+      const [code] = await once(program.process, 'exit')
+      assert.equal(code, 0, program.output())
+      assert.equal((await ask(program.url)).body_, 'a')
+      const { ok, failures } = await load.stop()
+      assert.deepEqual(failures, [])
+      assert.ok(ok > 20, `${ok} requests`)
+      process.kill(successor, 'SIGTERM')
+      await eventually(
+        () =>
+          fetch(program.url).then(
+            () => undefined,
+            () => true,
+          ),
+        WITHIN_MS,
+        'the end of the successor',
+      )
+    })
+  }
+
+  it('goes on when the program that is to replace it cannot start', async (t) => {
+    const file = join(scratch(t), 'routes.yaml')
+    writeConfig(file, [await startBackend(t, 'a')])
+    const program = await startProgram(t, ['--config', file])
+    writeFileSync(file, 'listeners: []\n')
+    program.process.kill('SIGUSR2')
+    await said(program, /the upgrade failed, this process goes on/)
+    assert.equal((await ask(program.url)).body_, 'a')
+    await eventually(() => counted(program, 'wherry_proxy_workers'), WITHIN_MS, 'metrics again')
+  })
+
   it('does not share a port with another proxy, though its own workers share it', async (t) => {
     const to = await startBackend(t, 'a')
     const program = await startProgram(t, ['--listen', '127.0.0.1:0', '--to', to, '--workers', '2'])

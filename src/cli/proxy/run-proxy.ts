@@ -4,6 +4,7 @@ import type { ProxyConfig } from '../../proxy/l7/config/proxy-config.ts'
 import type { AdminServer } from '../../proxy/metrics/admin-server.ts'
 import { UserError } from '../user-error.ts'
 import { addressIn, flagConfig } from './flag-config.ts'
+import { reportReady, startSuccessor, takeHandover } from './handover.ts'
 import { listenError } from './listen-error.ts'
 import { loadConfig } from './load-config.ts'
 import { formatAddress } from './parse-address.ts'
@@ -40,11 +41,14 @@ export async function runProxy(options: ProxyCommandOptions): Promise<void> {
   }
   const admin = options.admin === undefined ? undefined : addressIn('--admin', options.admin)
   const { WorkerPool } = await import('./worker/worker-pool.ts')
+  const handover = takeHandover(process.env)
+  const secret = handover?.secret ?? randomBytes(32).toString('base64url')
   const pool = new WorkerPool({
     workers: options.workers,
     reusePort: canReusePort(process.versions.node, process.platform),
-    secret: randomBytes(32).toString('base64url'),
+    secret,
     onMessage: say,
+    ...(handover === undefined ? {} : { handover }),
   })
   let server: AdminServer | undefined
   try {
@@ -64,13 +68,44 @@ export async function runProxy(options: ProxyCommandOptions): Promise<void> {
     process.stdout.write(`metrics on http://${formatAddress({ host: admin!.host, port: server.port })}/metrics\n`)
   }
   const unwatch = options.config === undefined ? () => {} : followConfig(options.config, pool)
-  await untilSignal()
+  reportReady()
+  const stopped = untilSignal()
+  const upgrades = { pool, secret, closeAdmin: async () => server?.close() }
+  const reopenAdmin = async (): Promise<void> => {
+    if (admin !== undefined) server = await startAdmin({ host: admin.host, port: server?.port ?? admin.port }, pool)
+  }
+  await Promise.race([stopped, untilReplaced(upgrades, reopenAdmin)])
   unwatch()
   process.stdout.write(`ending; requests under way have ${options.drain} s (a second signal ends at once)\n`)
   void untilSignal().then(() => pool.destroy())
   await pool.drain(options.drain * 1_000)
   await server?.close()
   stopWaiting()
+}
+
+/** On SIGUSR2 another process takes the place of this one. Resolves when it has; if it cannot, all stays as it is. */
+function untilReplaced(
+  { pool, secret, closeAdmin }: { readonly pool: WorkerPool; readonly secret: string; closeAdmin(): Promise<unknown> },
+  reopenAdmin: () => Promise<void>,
+): Promise<void> {
+  return new Promise((resolve) => {
+    let isUnderWay = false
+    process.on('SIGUSR2', async () => {
+      if (isUnderWay) return
+      isUnderWay = true
+      try {
+        // Its address is not shared.
+        await closeAdmin()
+        const pid = await startSuccessor({ sockets: pool.sockets, ports: pool.ports, secret })
+        say(`process ${pid} has taken over`)
+        resolve()
+      } catch (error) {
+        say(`the upgrade failed, this process goes on: ${(error as Error).message}`)
+        await reopenAdmin().catch((reason: Error) => say(`the admin address is closed: ${reason.message}`))
+        isUnderWay = false
+      }
+    })
+  })
 }
 
 async function initialConfig(options: ProxyCommandOptions): Promise<ProxyConfig> {

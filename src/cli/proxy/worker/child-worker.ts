@@ -84,6 +84,10 @@ export class ChildWorker implements WorkerHandle {
     return this.#ask({ type: 'reopenLog' })
   }
 
+  descriptors(): Readonly<Record<string, number>> {
+    return {}
+  }
+
   async drain(withinMs: number): Promise<void> {
     const process = this.#process
     const gone = new Promise<void>((resolve) => {

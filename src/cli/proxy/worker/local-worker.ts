@@ -12,6 +12,7 @@ export function createLocalWorker(options: ProxyWorkerOptions): WorkerHandle {
     status: () => worker.status(),
     setTapped: async (isOn) => worker.setTapped(isOn),
     reopenLog: async () => worker.reopenLog(),
+    descriptors: () => worker.descriptors(),
     drain: (withinMs) => worker.drain(withinMs),
     destroy: () => worker.destroy(),
   }

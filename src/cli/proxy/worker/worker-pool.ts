@@ -1,6 +1,7 @@
 import { AggregatorRegistry, Registry } from 'prom-client'
 import type { ListenerConfig, ProxyConfig } from '../../../proxy/l7/config/proxy-config.ts'
 import type { MetricFamilies } from '../../../proxy/l7/worker/proxy-worker.ts'
+import type { Handover } from '../handover.ts'
 import { ChildWorker } from './child-worker.ts'
 import { createLocalWorker } from './local-worker.ts'
 import { probePorts } from './probe-ports.ts'
@@ -16,6 +17,8 @@ export interface WorkerPoolOptions {
   readonly workers: number
   readonly reusePort: boolean
   readonly secret: string
+  /** What a predecessor that still serves has left; see `handover.ts`. */
+  readonly handover?: Pick<Handover, 'sockets' | 'ports'>
   /** What is printed. */
   onMessage(message: string): void
 }
@@ -51,6 +54,7 @@ export class WorkerPool {
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options
+    this.#ports = options.handover?.ports ?? {}
     this.#seats = Array.from({ length: options.workers }, (_, index) => ({
       index,
       worker: undefined,
@@ -63,6 +67,11 @@ export class WorkerPool {
   /** Where it listens, by the listeners' names. */
   get ports(): Readonly<Record<string, number>> {
     return this.#ports
+  }
+
+  /** The listening sockets of this process, by the listeners' names; workers' own are not among them. */
+  get sockets(): Readonly<Record<string, number>> {
+    return Object.assign({}, ...this.#workers().map((worker) => worker.descriptors()))
   }
 
   /** Grows with each configuration that holds. */
@@ -177,8 +186,11 @@ export class WorkerPool {
 
   #newListeners({ listeners }: ProxyConfig): readonly ListenerConfig[] {
     const known = this.#config?.listeners ?? []
+    // The predecessor listens there until this one is ready.
+    const inherited = this.#config === undefined ? (this.#options.handover?.ports ?? {}) : {}
     return listeners.filter(
-      ({ host, port }) => port === 0 || !known.some((old) => old.host === host && old.port === port),
+      ({ name, host, port }) =>
+        inherited[name] !== port && (port === 0 || !known.some((old) => old.host === host && old.port === port)),
     )
   }
 
@@ -193,7 +205,13 @@ export class WorkerPool {
     }
     seat.startedAtMs = performance.now()
     if (workers === 1) {
-      seat.worker = createLocalWorker({ reusePort: false, secret, onTap, onWarning: onMessage })
+      seat.worker = createLocalWorker({
+        reusePort: false,
+        inherited: this.#options.handover?.sockets ?? {},
+        secret,
+        onTap,
+        onWarning: onMessage,
+      })
       return seat.worker
     }
     const worker = new ChildWorker({

@@ -44,6 +44,8 @@ export interface PreparedConfig {
 export interface ConfiguredEngineOptions {
   /** Several processes listen on the same ports. */
   readonly reusePort: boolean
+  /** Sockets that listen already, by the names of their listeners, for the first configuration. Default: none. */
+  readonly inherited?: Readonly<Record<string, number>>
   /** Of sessions that stick, for backends that have no secret of their own. */
   readonly secret: string
   /** What somebody should know of. */
@@ -113,6 +115,11 @@ export class ConfiguredEngine {
     for (const upstream of retired) this.engine.retireUpstream(upstream)
   }
 
+  /** The listening sockets by the names of their listeners. */
+  descriptors(): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.#listeners.map(({ config, listener }) => [config.name, listener.descriptor]))
+  }
+
   #find(wanted: ListenerConfig): OpenListener | undefined {
     return this.#listeners.find(({ config }) => isSameAddress(config, wanted))
   }
@@ -120,14 +127,13 @@ export class ConfiguredEngine {
   async #open(config: ListenerConfig): Promise<OpenListener> {
     const router = new SwappableRouter(NO_ROUTES)
     const { host, port, name, tls } = config
-    const { reusePort, onWarning } = this.#options
+    const { reusePort, onWarning, inherited } = this.#options
+    const descriptor = this.#listeners.length === 0 ? inherited?.[name] : undefined
+    const where = descriptor === undefined ? { host, port, ...(reusePort ? { reusePort } : {}) } : { fd: descriptor }
     const onReloadFailed = (error: Error): void => onWarning(`certificates of listener ${name}: ${error.message}`)
     const secured = tls === undefined ? undefined : { ...tls, onReloadFailed }
     const { proxyProtocol } = config
-    const listener = await this.engine.listen(
-      { host, port, ...(reusePort ? { reusePort } : {}), ...present({ tls: secured, proxyProtocol }) },
-      router,
-    )
+    const listener = await this.engine.listen({ ...where, ...present({ tls: secured, proxyProtocol }) }, router)
     return { config: { ...config, port: listener.port }, listener, router }
   }
 

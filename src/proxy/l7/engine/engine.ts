@@ -14,6 +14,9 @@ import type { Router } from './route.ts'
 import type { ServerNameRouter } from './server-name-router.ts'
 import { Upstream, type UpstreamOptions } from './upstream.ts'
 
+/** How long connections without a request stay open while the engine drains. */
+const IDLE_GRACE_MS = 1_000
+
 export interface EngineOptions {
   readonly settings?: Partial<EngineSettings>
   readonly clock?: Clock
@@ -21,12 +24,15 @@ export interface EngineOptions {
 }
 
 interface AcceptingHandle {
+  readonly fd?: number
   onconnection: (error: number, handle: object | undefined) => void
 }
 
 /** A port that is listened on. */
 export interface EngineListener {
   readonly port: number
+  /** Of the listening socket, for a process that comes in the place of this one; -1: it has none. */
+  readonly descriptor: number
   /** Lets go of the port. Open connections stay. */
   close(): Promise<void>
   /**
@@ -152,23 +158,32 @@ export class Engine {
     const address = server.address()
     return {
       port: typeof address === 'object' && address !== null ? address.port : 0,
+      descriptor: handle.fd ?? -1,
       close: () => this.#closeServer(server),
       reloadCertificates: async () => acceptor?.reload(),
       certificates: () => acceptor?.status(),
     }
   }
 
-  /** No new connections; each ends after the request it is about. Resolves when none is left, or after `withinMs`. */
+  /**
+   * No new connections; each ends after its next answer, which says so, and those without a request after a moment, since
+   * a client's next request may be on its way. Resolves when none is left, or after `withinMs`.
+   */
   async drain(withinMs: number): Promise<void> {
     this.context.isDraining = true
     await Promise.all([...this.#servers].map((server) => this.#closeServer(server)))
+    const nowMs = this.context.clock.monotonic()
+    await this.#clientsGone(nowMs + Math.min(IDLE_GRACE_MS, withinMs / 2))
     for (const client of this.#clients) client.drain()
+    await this.#clientsGone(nowMs + withinMs)
+    this.destroy()
+  }
+
+  async #clientsGone(untilMs: number): Promise<void> {
     const { clock } = this.context
-    const untilMs = clock.monotonic() + withinMs
     while (this.#clients.size > 0 && clock.monotonic() < untilMs) {
       await new Promise<void>((resolve) => clock.setTimer(10, resolve))
     }
-    this.destroy()
   }
 
   /** Ends everything at once. */

@@ -13,6 +13,8 @@ export type MetricFamilies = Awaited<ReturnType<Registry['getMetricsAsJSON']>>
 export interface ProxyWorkerOptions {
   readonly reusePort: boolean
   /** See `ConfiguredEngineOptions`. */
+  readonly inherited?: Readonly<Record<string, number>>
+  /** See `ConfiguredEngineOptions`. */
   readonly secret: string
   /** Lines of requests, while tapped. */
   onTap(lines: string): void
@@ -59,6 +61,11 @@ export class ProxyWorker {
     const prepared = this.#prepared
     this.#prepared = undefined
     if (prepared !== undefined) await this.#configured.abort(prepared)
+  }
+
+  /** The listening sockets by the names of their listeners. */
+  descriptors(): Readonly<Record<string, number>> {
+    return this.#configured.descriptors()
   }
 
   metrics(): Promise<MetricFamilies> {
