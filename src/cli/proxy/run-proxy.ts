@@ -67,6 +67,9 @@ export async function runProxy(options: ProxyCommandOptions): Promise<void> {
   if (server !== undefined) {
     process.stdout.write(`metrics on http://${formatAddress({ host: admin!.host, port: server.port })}/metrics\n`)
   }
+  if (options.config !== undefined || options.accessLog !== undefined) {
+    process.on('SIGHUP', () => void pool.reopenLogs())
+  }
   const unwatch = options.config === undefined ? () => {} : followConfig(options.config, pool)
   reportReady()
   const stopped = untilSignal()
@@ -146,10 +149,7 @@ function followConfig(file: string, pool: WorkerPool): () => void {
     () => void reload(),
     (error) => say(`${file} is not watched any more, SIGHUP reads it: ${error.message}`),
   )
-  const onHangUp = (): void => {
-    void pool.reopenLogs()
-    void reload()
-  }
+  const onHangUp = (): void => void reload()
   process.on('SIGHUP', onHangUp)
   return () => {
     unwatch()
