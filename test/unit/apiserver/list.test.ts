@@ -125,6 +125,41 @@ describe('pages', () => {
   })
 })
 
+test('a long list comes in pieces, whole and in order, and lets others have their turn', async () => {
+  const own = await startTestServer()
+  const count = 1_700
+  for (let i = 0; i < count; i++)
+    await own.wire({ method: 'POST', path: CONFIG_MAPS_PATH, body: configMap(`n${String(i).padStart(5, '0')}`) })
+  const { body: stream } = await own.server.handle({
+    method: 'GET',
+    path: CONFIG_MAPS_PATH,
+    query: new URLSearchParams(),
+    headers: {},
+    user: { name: 'a', groups: [] },
+    readBody: async () => new Uint8Array(0),
+    gone: () => new AbortController().signal,
+  })
+  const chunks: Uint8Array[] = []
+  let turns = 0
+  let next = setImmediate(function take() {
+    turns += 1
+    next = setImmediate(take)
+  })
+  for await (const chunk of stream as AsyncIterable<Uint8Array>) chunks.push(chunk)
+  clearImmediate(next)
+  assert.equal(chunks.length, 4)
+  assert.ok(turns > 0)
+  const { items, metadata } = JSON.parse(Buffer.concat(chunks).toString())
+  assert.equal(items.length, count)
+  assert.equal(items.at(-1).metadata.name, 'n01699')
+  assert.match(metadata.resourceVersion, /^\d+$/)
+  for (const limit of [500, 501, 1_000]) {
+    const page = (await own.wire({ path: `${CONFIG_MAPS_PATH}?limit=${limit}` })).body
+    assert.equal(page.items.length, limit)
+  }
+  await own.close()
+})
+
 describe('versions', () => {
   test('Exact shows the past, NotOlderThan and 0 what is there', async () => {
     const now = (await get('')).body.metadata.resourceVersion

@@ -7,10 +7,13 @@ import { watchFrame } from '../../../api/protobuf/watch-frame.ts'
 import { eventFrame, eventLine } from '../cache/cached-object.ts'
 import type { CoreResponse, WatchItem } from '../core-request.ts'
 import type { ServerResponse } from '../server-request.ts'
+import { listBody } from './list-body.ts'
 import { type Encoding, MEDIA_TYPE, type ResponseForm } from './negotiate.ts'
 import { partialMetadata, table, tableRow } from './table.ts'
 
 const JSON_TYPE = MEDIA_TYPE.json
+/** Nobody in between keeps what belongs to whoever asked. */
+const PRIVATE = { 'cache-control': 'no-cache, private' } as const
 
 /** What a request without an object of its own answers when it went well. */
 export const SUCCESS = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' } as const
@@ -77,20 +80,10 @@ function encodeList(
   if (form.encoding === 'protobuf') {
     const items = response.items.map((item) => item.protobufOnce())
     const body = encodeProtobufList(apiVersion(definition), definition.listKind, metadata, items)
-    return { status: 200, headers: { 'content-type': MEDIA_TYPE.protobuf }, body }
+    return { status: 200, headers: { 'content-type': MEDIA_TYPE.protobuf, ...PRIVATE }, body }
   }
-  const parts: Buffer[] = [
-    Buffer.from(
-      `{"kind":${JSON.stringify(definition.listKind)},"apiVersion":${JSON.stringify(apiVersion(definition))},"metadata":${JSON.stringify(metadata)},"items":[`,
-    ),
-  ]
-  const comma = Buffer.from(',')
-  for (const [i, item] of response.items.entries()) {
-    if (i > 0) parts.push(comma)
-    parts.push(item.jsonOnce())
-  }
-  parts.push(Buffer.from(']}\n'))
-  return { status: 200, headers: { 'content-type': JSON_TYPE }, body: Buffer.concat(parts) }
+  const head = `{"kind":${JSON.stringify(definition.listKind)},"apiVersion":${JSON.stringify(apiVersion(definition))},"metadata":${JSON.stringify(metadata)},"items":[`
+  return { status: 200, headers: { 'content-type': JSON_TYPE, ...PRIVATE }, body: listBody(head, response.items) }
 }
 
 /** A bookmark: an object of the watched kind that holds nothing but how far the watch has come. */
@@ -207,7 +200,11 @@ export function encodeResponse(
         return valueResponse(response.status, partialMetadata(object), form.encoding, headers)
       if (form.encoding === 'protobuf') {
         const body = encodeEnvelope(object.apiVersion ?? '', object.kind ?? '', response.object.protobufOnce())
-        return { status: response.status, headers: { 'content-type': MEDIA_TYPE.protobuf, ...headers }, body }
+        return {
+          status: response.status,
+          headers: { 'content-type': MEDIA_TYPE.protobuf, ...PRIVATE, ...headers },
+          body,
+        }
       }
       return {
         status: response.status,
@@ -224,7 +221,7 @@ export function encodeResponse(
         status: 200,
         headers: {
           'content-type': form.encoding === 'json' ? JSON_TYPE : `${MEDIA_TYPE.protobuf};stream=watch`,
-          'cache-control': 'no-cache, private',
+          ...PRIVATE,
         },
         body: encodeWatch(definition, response.batches, form, now),
       }
