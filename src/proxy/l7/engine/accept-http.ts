@@ -41,9 +41,7 @@ export function acceptHttp(
   if (!hasHeader) {
     if (acceptor === undefined) return (handle) => void serve(handle, undefined)
     return (handle) => {
-      const socket = new Socket({ handle, allowHalfOpen: true, pauseOnCreate: true } as ConstructorParameters<
-        typeof Socket
-      >[0])
+      const socket = new Socket({ handle, pauseOnCreate: true } as ConstructorParameters<typeof Socket>[0])
       socket.setNoDelay(true)
       secure(acceptor, socket, undefined)
     }

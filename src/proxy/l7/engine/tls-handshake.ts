@@ -18,12 +18,15 @@ export class TlsHandshake implements Client {
   constructor(acceptor: TlsAcceptor, socket: Socket, exits: HandshakeExits) {
     this.#socket = socket
     socket.on('error', ignore)
+    // Who ends before the handshake is over has gone; afterwards it may still want its answer.
+    socket.allowHalfOpen = false
     const onClose = (): void => exits.left(this)
     socket.once('close', onClose)
     acceptor.accept(socket, {
       secured: (encrypted) => {
         socket.off('close', onClose)
         exits.left(this)
+        encrypted.allowHalfOpen = true
         exits.secured({ encrypted, plain: socket })
       },
       failed: () => {

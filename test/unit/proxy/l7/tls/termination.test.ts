@@ -143,6 +143,44 @@ test('old versions, weak ciphers and protocols we do not speak are refused, plai
   assert.equal(engine.errors.get('tls-handshake-failed'), 5)
 })
 
+test('a client that goes before the handshake is over leaves nothing behind', async (t) => {
+  const certificates = await createCertificates(t)
+  const files = await certificates.issue('a', ['a.example'])
+  const backend = await startBackend(t)
+  const { port, engine } = await start(t, certificates, { certificates: [files] }, backend.port, { headMs: 600_000 })
+  const { connect: connectPlain } = await import('node:net')
+  for (const given of ['', '\x16\x03\x01\x01\x00\x01']) {
+    for (const goes of ['end', 'destroy', 'resetAndDestroy'] as const) {
+      const plain = connectPlain(port, '127.0.0.1')
+      plain.on('error', () => {})
+      t.after(() => plain.destroy())
+      await once(plain, 'connect')
+      if (given !== '') plain.write(given, 'latin1')
+      await eventually(() => (engine.connections === 1 ? true : undefined))
+      plain[goes]()
+      await eventually(() => (engine.connections === 0 ? true : undefined), 10_000, `the end after ${goes}`)
+    }
+  }
+})
+
+test('a client that has ended still gets its answer', async (t) => {
+  const certificates = await createCertificates(t)
+  const files = await certificates.issue('a', ['a.example'])
+  const backend = await startBackend(t)
+  const { client, engine } = await start(t, certificates, { certificates: [files] }, backend.port)
+  const peer = await client()
+  peer.socket.end(get())
+  const upstream = await backend.peer(0)
+  await upstream.until(/\r\n\r\n$/)
+  // The proxy has seen the end once it has answered something else that came later.
+  const other = await client()
+  other.socket.destroy()
+  await eventually(() => (engine.connections === 1 ? true : undefined))
+  upstream.send(ok('late'))
+  assert.match(await peer.ended(), /late$/)
+  await eventually(() => (engine.connections === 0 ? true : undefined))
+})
+
 test('TLS 1.3 alone, where that is wanted', async (t) => {
   const certificates = await createCertificates(t)
   const files = await certificates.issue('a', ['a.example'])
