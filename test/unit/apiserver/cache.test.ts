@@ -57,6 +57,7 @@ describe('objects in order', () => {
             [...sorted.range(prefix, after)].map((one) => one.key),
             want.filter((name) => name > after),
           )
+          assert.equal(sorted.count(prefix, after), want.filter((name) => name > after).length)
           assert.equal(sorted.size, model.size)
           for (const [name, one] of model) assert.equal(sorted.get(name), one)
         },
@@ -75,6 +76,7 @@ describe('objects in order', () => {
       [...sorted.range('/p/')].map((one) => one.key),
       want,
     )
+    assert.equal(sorted.count('/p/', '/p/10000'), want.filter((key) => key > '/p/10000').length)
     assert.deepEqual(
       [...sorted.range('/p/', '/p/10000')].map((one) => one.key),
       want.filter((key) => key > '/p/10000'),

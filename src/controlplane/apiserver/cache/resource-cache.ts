@@ -46,6 +46,11 @@ export class ResourceCache {
     return this.#objects.range(prefix, after)
   }
 
+  /** How many objects `range` would still give behind this key. */
+  count(prefix: string, after: string): number {
+    return this.#objects.count(prefix, after)
+  }
+
   /** Takes over a full list read at `revision`; what differs from before becomes no event: watchers are ended by the caller. */
   fill(objects: readonly CachedObject[], revision: Revision): void {
     this.#objects.fill(objects)

@@ -66,6 +66,22 @@ export class SortedObjects {
     }
   }
 
+  /** How many objects have keys that start with `prefix` and come behind `after`, without walking them. */
+  count(prefix: string, after: string): number {
+    // No character of a key is greater.
+    const end = this.#rank(`${prefix}\uffff`)
+    return Math.max(0, end - this.#rank(after < prefix ? prefix : `${after}\0`))
+  }
+
+  /** How many keys are less than this one. */
+  #rank(key: string): number {
+    if (this.#chunks.length === 0) return 0
+    const at = this.#chunkOf(key)
+    let rank = placeIn(this.#chunks[at]!, key)
+    for (let i = 0; i < at; i++) rank += this.#chunks[i]!.length
+    return rank
+  }
+
   /** The last chunk that starts at or before the key; the first where none does. */
   #chunkOf(key: string): number {
     let low = 0

@@ -67,14 +67,14 @@ function pageFromCache(
   selects: Selection,
 ): Page {
   const items: CachedObject[] = []
-  let remaining = 0
-  for (const stored of registry.cacheOf(definition).range(prefix, after)) {
+  const cache = registry.cacheOf(definition)
+  for (const stored of cache.range(prefix, after)) {
     const object = registry.served(definition, stored)
     if (!selects(object.object)) continue
-    if (items.length < limit) items.push(object)
-    else remaining += 1
+    if (items.length === limit) return { items, more: true, remaining: cache.count(prefix, items.at(-1)!.key) }
+    items.push(object)
   }
-  return { items, more: remaining > 0, remaining }
+  return { items, more: false, remaining: 0 }
 }
 
 /** One page as of an earlier revision, from the store's history. Throws Expired when that is gone. */
