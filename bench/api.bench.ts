@@ -152,8 +152,12 @@ async function measureCreates(server: Server, clients: number, creates: number):
 }
 
 /** A watch that counts lines and reads the time of writing from each; parsing them would cost more than sending. */
-async function startWatcher(session: ClientHttp2Session, onLine: (sentAt: number) => void): Promise<ClientHttp2Stream> {
-  const stream = session.request({ ':path': `${PATH}?watch=1&labelSelector=fan-out%3Dyes` })
+async function startWatcher(
+  session: ClientHttp2Session,
+  selector: string,
+  onLine: (sentAt: number) => void,
+): Promise<ClientHttp2Stream> {
+  const stream = session.request({ ':path': `${PATH}?watch=1&labelSelector=${encodeURIComponent(selector)}` })
   const [headers] = await once(stream, 'response')
   if (headers[':status'] !== 200) throw new Error(`the server answered ${headers[':status']} to a watch`)
   const mark = Buffer.from('"sent":"')
@@ -175,7 +179,7 @@ async function measureFanOut(server: Server, watchers: number, changes: number, 
     const path = `${PATH}/fan-out-${watchers}`
     const object = (sent: number): string =>
       JSON.stringify({
-        metadata: { name: `fan-out-${watchers}`, labels: { 'fan-out': 'yes' } },
+        metadata: { name: `fan-out-${watchers}`, labels: { 'fan-out': String(watchers) } },
         data: { sent: String(sent) },
       })
     await write(writer, 'POST', PATH, object(0))
@@ -187,7 +191,7 @@ async function measureFanOut(server: Server, watchers: number, changes: number, 
     for (let i = 0; i < watchers; i += 50)
       await Promise.all(
         Array.from({ length: Math.min(50, watchers - i) }, (_, n) =>
-          startWatcher(sessions[Math.floor((i + n) / STREAMS_EACH)]!, onLine),
+          startWatcher(sessions[Math.floor((i + n) / STREAMS_EACH)]!, `fan-out=${watchers}`, onLine),
         ),
       )
     const used = usage(server)
