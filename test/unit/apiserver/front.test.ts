@@ -325,6 +325,25 @@ describe('what is too much', () => {
     session.destroy()
   })
 
+  test('so is a watcher that reads nothing, long before all it missed stands in memory', async () => {
+    const session = server.session(server.pki.admin)
+    const stream = session.request({ ':path': `${CONFIG_MAPS_PATH}?watch=1&labelSelector=slow` })
+    stream.on('error', () => {})
+    await once(stream, 'response')
+    stream.pause()
+    const closed = once(stream, 'close').catch(() => {})
+    const payload = 'x'.repeat(500_000)
+    const body = configMap('slow', { payload }, { labels: { slow: '' } })
+    await server.api.wire({ method: 'POST', path: CONFIG_MAPS_PATH, body })
+    for (let i = 0; i < 40; i++) {
+      const next = configMap('slow', { payload, i: String(i) }, { labels: { slow: '' } })
+      assert.equal((await server.api.wire({ method: 'PUT', path: `${CONFIG_MAPS_PATH}/slow`, body: next })).status, 200)
+    }
+    await eventually(() => stream.destroyed || stream.rstCode !== 0 || undefined, 10_000, 'the reset')
+    await closed
+    session.destroy()
+  })
+
   test('more streams than one connection may have wait or are refused; the connection lives', async () => {
     const session = server.session(server.pki.admin)
     await once(session, 'remoteSettings')
