@@ -1,7 +1,8 @@
 /**
  * `npm test`: lint, types, then every test this machine can run. `npm test -- <word>…` runs only the test files whose
  * path holds one of the words, without lint and types. What a machine cannot run skips with a reason that names the
- * missing part; the reasons are printed together at the end, and counted.
+ * missing part; the reasons are printed together at the end, and counted. `WHERRY_SEED=random npm test` has properties
+ * draw other inputs than usual.
  */
 import { spawnSync } from 'node:child_process'
 import { globSync } from 'node:fs'
@@ -15,6 +16,7 @@ interface Totals {
   readonly skips: Map<string, string[]>
 }
 
+const PROPERTY_SEED = new URL('../test/harness/property-seed.ts', import.meta.url).href
 const words = process.argv.slice(2)
 const totals: Totals = { passed: 0, failed: 0, failures: [], skips: new Map() }
 
@@ -28,7 +30,7 @@ function step(name: string, command: string, args: readonly string[]): void {
 /** Runs the files and adds up what happened; `concurrency` is how many files run at once, `timeoutMs` what one file may take. */
 async function runFiles(files: readonly string[], concurrency: number, timeoutMs: number): Promise<void> {
   if (files.length === 0) return
-  const stream = run({ files: [...files], concurrency, timeout: timeoutMs })
+  const stream = run({ files: [...files], concurrency, timeout: timeoutMs, execArgv: ['--import', PROPERTY_SEED] })
   stream.on('test:pass', (event) => {
     if (event.details.type === 'suite') return
     if (event.skip === undefined || event.skip === false) totals.passed += 1
