@@ -7,7 +7,9 @@ import { StatusError } from '../../../src/api/status-error.ts'
 
 describe('JSON', () => {
   test('is read as JSON.parse reads it', () => {
-    fc.assert(fc.property(fc.json(), (text) => assert.deepEqual(parseJson(text).value, JSON.parse(text))))
+    // Through text once more, which makes long integers the doubles that JSON.parse makes of them.
+    const plain = (value: unknown): string => JSON.stringify(JSON.parse(JSON.stringify(value)))
+    fc.assert(fc.property(fc.json(), (text) => assert.equal(plain(parseJson(text).value), plain(JSON.parse(text)))))
   })
 
   const doubled: readonly (readonly [text: string, paths: readonly string[]])[] = [
