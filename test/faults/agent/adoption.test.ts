@@ -22,7 +22,10 @@ interface Killed {
 /** Starts the agent-like process and kills it `afterMs` after its first container, or once all `count` run. */
 async function killedAgent(t: TestContext, count: number, afterMs: number | undefined): Promise<Killed> {
   const directory = mkdtempSync(join(tmpdir(), 'wherry-adoption-'))
-  const child = spawn(process.execPath, [CHILD, directory, String(count)], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [CHILD, directory, String(count)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, TEST_POD_UID: POD_UID },
+  })
   let text = ''
   const ended = new Promise((resolve) => child.once('exit', resolve))
   child.stdout.on('data', (chunk: Buffer) => {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,7 +9,11 @@ import type { ContainerConfig, ContainerState, Runtime } from '../../../src/agen
 import { systemClock } from '../../../src/base/clock.ts'
 import { silentLogger } from '../../../src/base/logger.ts'
 
-export const POD_UID = '11111111-2222-3333-4444-555555555555'
+/**
+ * Of this test file alone: containers are known by it in the whole machine's process table. A process that a test starts
+ * to stand for an agent is given it.
+ */
+export const POD_UID = process.env.TEST_POD_UID ?? randomUUID()
 
 export interface RuntimeFixture {
   readonly directory: string

@@ -11,6 +11,7 @@ import type { ApiServer } from '../../../src/controlplane/apiserver/api-server.t
 import { CONTROL_PLANE_USER } from '../../../src/controlplane/apiserver/user.ts'
 import { createMemoryStore } from '../../../src/controlplane/store/memory-store.ts'
 import { type Store, StoreError } from '../../../src/controlplane/store/store.ts'
+import { seededRandom } from '../../sim/balance/seeded-random.ts'
 import { startTestServer } from '../apiserver/server-fixture.ts'
 
 export interface ServiceServer {
@@ -60,7 +61,8 @@ export async function startServiceServer(options: ServiceServerOptions = {}): Pr
     serviceCidr: options.serviceCidr ?? '127.70.16.0/24',
     nodePorts: options.nodePorts ?? { first: 30_000, last: 32_767 },
     list: async () => listOf(server!.transport(CONTROL_PLANE_USER)),
-    random: options.random ?? Math.random,
+    // The same every time, lest an address that is given out be one that a test asks for.
+    random: options.random ?? seededRandom(1),
   })
   const running = await startTestServer({ store: faulty, admission: [addresses] })
   server = running.server
