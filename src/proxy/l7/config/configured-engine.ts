@@ -17,7 +17,7 @@ const NO_EJECTIONS: HealthPolicy = {
   nextSweepAtMs: () => Number.POSITIVE_INFINITY,
 }
 
-/** Until its configuration holds. */
+/** Until its configuration holds, while its connections wait. */
 const NO_ROUTES: Router = { check: () => 0, route: () => undefined }
 
 interface OpenListener {
@@ -107,6 +107,7 @@ export class ConfiguredEngine {
       open.router.current = this.#createRouter(config.routes, listener.name, upstreams)
       return { ...open, config: { ...listener, port: open.listener.port } }
     })
+    for (const { listener } of opened) listener.begin()
     for (const { listener } of before.filter(
       (old) => !this.#listeners.some((open) => open.listener === old.listener),
     )) {
@@ -133,7 +134,10 @@ export class ConfiguredEngine {
     const onReloadFailed = (error: Error): void => onWarning(`certificates of listener ${name}: ${error.message}`)
     const secured = tls === undefined ? undefined : { ...tls, onReloadFailed }
     const { proxyProtocol } = config
-    const listener = await this.engine.listen({ ...where, ...present({ tls: secured, proxyProtocol }) }, router)
+    const listener = await this.engine.listen(
+      { ...where, ...present({ tls: secured, proxyProtocol }), isHeld: true },
+      router,
+    )
     return { config: { ...config, port: listener.port }, listener, router }
   }
 

@@ -23,9 +23,13 @@ export interface EngineOptions {
   readonly random?: () => number
 }
 
+interface AcceptedHandle {
+  close(): void
+}
+
 interface AcceptingHandle {
   readonly fd?: number
-  onconnection: (error: number, handle: object | undefined) => void
+  onconnection: (error: number, handle: AcceptedHandle | undefined) => void
 }
 
 /** A port that is listened on. */
@@ -33,7 +37,9 @@ export interface EngineListener {
   readonly port: number
   /** Of the listening socket, for a process that comes in the place of this one; -1: it has none. */
   readonly descriptor: number
-  /** Lets go of the port. Open connections stay. */
+  /** Takes up the connections that wait, if it was opened with `isHeld`, and from here on all at once. */
+  begin(): void
+  /** Lets go of the port. Open connections stay; any that still wait for `begin` are closed. */
   close(): Promise<void>
   /**
    * Reads certificates and keys again at once, for connections to come; without TLS there is nothing to do. Rejects with
@@ -104,7 +110,7 @@ export class Engine {
 
   /** Resolves once it listens; rejects with the system's error when it cannot. */
   async listen(options: ListenerOptions, router: Router): Promise<EngineListener> {
-    const { tls, proxyProtocol, ...where } = options
+    const { tls, proxyProtocol, isHeld = false, ...where } = options
     const { clock, settings } = this.context
     const acceptor = tls === undefined ? undefined : await TlsAcceptor.open(tls, clock, settings.headMs)
     const client: ClientSettings = {
@@ -115,7 +121,7 @@ export class Engine {
     }
     const accept = acceptHttp(this.context, client, this.#clients, acceptor, proxyProtocol === 'required')
     try {
-      return await this.#open(where, accept, acceptor)
+      return await this.#open(where, accept, acceptor, isHeld)
     } catch (error) {
       acceptor?.close()
       throw error
@@ -127,17 +133,22 @@ export class Engine {
    * and passed on as they are.
    */
   listenForPassthrough(options: Omit<ListenerOptions, 'tls'>, router: ServerNameRouter): Promise<EngineListener> {
-    const { proxyProtocol, ...where } = options
+    const { proxyProtocol, isHeld = false, ...where } = options
     const settings: PassthroughSettings = {
       router,
       onClosed: (connection) => this.#clients.delete(connection),
       countError: (code) => this.errors.set(code, (this.errors.get(code) ?? 0) + 1),
     }
     const accept = acceptPassthrough(this.context, settings, this.#clients, proxyProtocol === 'required')
-    return this.#open(where, accept, undefined)
+    return this.#open(where, accept, undefined, isHeld)
   }
 
-  async #open(options: ListenOptions, accept: Accept, acceptor: TlsAcceptor | undefined): Promise<EngineListener> {
+  async #open(
+    options: ListenOptions,
+    accept: Accept,
+    acceptor: TlsAcceptor | undefined,
+    isHeld: boolean,
+  ): Promise<EngineListener> {
     const server = createServer()
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
@@ -148,17 +159,28 @@ export class Engine {
     })
     // Below `net.Server`: it would make a socket for each connection that cannot read into a buffer of ours.
     const { _handle: handle } = server as unknown as { readonly _handle: AcceptingHandle }
+    let waiting: AcceptedHandle[] | undefined = isHeld ? [] : undefined
     handle.onconnection = (error, accepted) => {
       // Out of descriptors, or the client has gone again: the kernel keeps the others in its queue.
       if (error !== 0 || accepted === undefined) return
-      accept(accepted)
+      if (waiting === undefined) accept(accepted)
+      else waiting.push(accepted)
+    }
+    const takeWaiting = (take: (accepted: AcceptedHandle) => void): void => {
+      const taken = waiting ?? []
+      waiting = undefined
+      for (const accepted of taken) take(accepted)
     }
     this.#servers.add(server)
-    server.once('close', () => acceptor?.close())
+    server.once('close', () => {
+      takeWaiting((accepted) => accepted.close())
+      acceptor?.close()
+    })
     const address = server.address()
     return {
       port: typeof address === 'object' && address !== null ? address.port : 0,
       descriptor: handle.fd ?? -1,
+      begin: () => takeWaiting(accept),
       close: () => this.#closeServer(server),
       reloadCertificates: async () => acceptor?.reload(),
       certificates: () => acceptor?.status(),

@@ -11,4 +11,9 @@ export interface ListenerOptions extends ListenOptions {
    * Default `off`.
    */
   readonly proxyProtocol?: 'off' | 'required'
+  /**
+   * Connections wait, accepted and unread, until `EngineListener.begin`: for a port that is opened before it is known
+   * where its requests go. Default false.
+   */
+  readonly isHeld?: boolean
 }

@@ -83,6 +83,18 @@ test('a configuration that cannot be prepared, or is given up, leaves nothing op
   assert.deepEqual(await follow(configured, before), { web })
 })
 
+test('a client that comes before the configuration holds waits for it', async (t) => {
+  const configured = start(t)
+  const prepared = await configured.prepare(configOf(backendTo([await named(t, 'a')])))
+  const early = new Peer(connect(prepared.ports.web!, '127.0.0.1'))
+  t.after(() => early.socket.destroy())
+  early.send(get('/early'))
+  // Answered by the same event loop: the early one's request has long arrived.
+  for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve))
+  configured.commit(prepared)
+  await early.until(/<a \/early>$/)
+})
+
 test('routes hold for the listeners that they name', async (t) => {
   const configured = start(t)
   const ports = await follow(
