@@ -12,13 +12,10 @@ import type { Attributes, Authorizer } from './authorizer.ts'
 import { ClusterCache } from './cache/cluster-cache.ts'
 import type { CoreRequest } from './core-request.ts'
 import { type Answer, createDirectTransport } from './direct-transport.ts'
-import { createDispatch, type Dispatch } from './dispatch.ts'
+import { createDispatch, type Dispatch, type DispatchOptions } from './dispatch.ts'
 import type { RequestRecord } from './edge/audit-log.ts'
 import type { ValueTransformer } from './edge/encryption.ts'
 import { impersonate } from './edge/impersonate.ts'
-import type { PodLogSource } from './edge/pod-log-source.ts'
-import type { PodStreamSource } from './edge/pod-stream-source.ts'
-import type { ServiceAccountTokens } from './edge/service-account-tokens.ts'
 import { startEventExpiry } from './event-expiry.ts'
 import type { Fence } from './fence.ts'
 import { forbiddenError } from './forbidden.ts'
@@ -41,23 +38,18 @@ import { narrowerRight } from './subresources/node-proxy.ts'
 import type { User } from './user.ts'
 import { answerVirtual, type VirtualResource } from './virtual-resource.ts'
 
-export interface ApiServerOptions {
+export interface ApiServerOptions extends DispatchOptions {
   readonly store: Store
-  readonly definitions: readonly ResourceDefinition[]
   readonly admission: readonly AdmissionPlugin[]
   readonly authorizer: Authorizer
   readonly clock: Clock
   readonly logger: Logger
-  readonly random: () => number
   readonly version: string
   readonly transform?: ValueTransformer
-  readonly logSource?: PodLogSource
-  readonly streamSource?: PodStreamSource
   /** Resources that are made when asked for and never stored. */
   readonly virtual?: readonly VirtualResource[]
   /** What other parts of the process add to `/metrics`. */
   readonly metrics?: () => Iterable<MetricFamily>
-  readonly tokens?: ServiceAccountTokens
   readonly verifyToken?: (token: string, audiences?: readonly string[]) => Promise<User | undefined>
   /** Which writes decide on what other API servers of the cluster decide on, too: they are carried out in turn. */
   readonly ordered?: (request: CoreRequest) => boolean

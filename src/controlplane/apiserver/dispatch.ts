@@ -1,7 +1,9 @@
 import type { ResourceDefinition } from '../../api/definition.ts'
 import { notFoundError, StatusError } from '../../api/status-error.ts'
-import type { ApiServerOptions } from './api-server.ts'
 import type { CoreRequest, CoreResponse } from './core-request.ts'
+import type { PodLogSource } from './edge/pod-log-source.ts'
+import type { PodStreamSource } from './edge/pod-stream-source.ts'
+import type { ServiceAccountTokens } from './edge/service-account-tokens.ts'
 import { methodNotAllowed, pathNotFound } from './refusals.ts'
 import type { Registry } from './registry.ts'
 import { storageKey } from './request-info.ts'
@@ -23,11 +25,17 @@ import { watch } from './verbs/watch.ts'
 /** Carries an authorized, parsed request out. */
 export type Dispatch = (request: CoreRequest) => Promise<CoreResponse>
 
+/** What verbs and subresources need beside what is stored. */
+export interface DispatchOptions {
+  readonly definitions: readonly ResourceDefinition[]
+  readonly random: () => number
+  readonly logSource?: PodLogSource
+  readonly streamSource?: PodStreamSource
+  readonly tokens?: ServiceAccountTokens
+}
+
 /** Chooses the verb's or the subresource's function. */
-export function createDispatch(
-  registry: Registry,
-  options: Pick<ApiServerOptions, 'definitions' | 'logSource' | 'streamSource' | 'tokens' | 'random'>,
-): Dispatch {
+export function createDispatch(registry: Registry, options: DispatchOptions): Dispatch {
   const definitionOf = (resource: string): ResourceDefinition => {
     const found = options.definitions.find((definition) => definition.resource === resource)
     if (found === undefined) throw pathNotFound()

@@ -2,13 +2,7 @@ import { JsonError, parseJson } from '../../api/json.ts'
 import { decodeEnvelope } from '../../api/protobuf/envelope.ts'
 import { ProtobufError } from '../../api/protobuf/protobuf-error.ts'
 import { StatusError } from '../../api/status-error.ts'
-
-export interface ParsedBody {
-  /** Undefined when there was none. */
-  readonly body: unknown
-  /** Paths of keys that stood twice in an object. */
-  readonly duplicates: readonly string[]
-}
+import type { ParsedBody } from './parsed-body.ts'
 
 /** As kube-apiserver's limit on what it reads of a request. */
 const BYTES_MAX = 3 * 1024 * 1024

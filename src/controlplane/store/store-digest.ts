@@ -1,5 +1,3 @@
-import type { Revision } from './store.ts'
-
 /** What a set of keys at their revisions comes down to; equal sets give equal digests, whatever their order. */
 export interface StoreDigest {
   readonly count: number
@@ -13,11 +11,11 @@ export class DigestBuilder {
   #high = 0
   #low = 0
 
-  add(key: string, modRevision: Revision): void {
+  add(key: string, modRevision: bigint): void {
     this.#change(key, modRevision, 1)
   }
 
-  remove(key: string, modRevision: Revision): void {
+  remove(key: string, modRevision: bigint): void {
     this.#change(key, modRevision, -1)
   }
 
@@ -25,7 +23,7 @@ export class DigestBuilder {
     return { count: this.#count, hash: (BigInt(this.#high >>> 0) << 32n) | BigInt(this.#low >>> 0) }
   }
 
-  #change(key: string, modRevision: Revision, sign: 1 | -1): void {
+  #change(key: string, modRevision: bigint, sign: 1 | -1): void {
     const low = Number(modRevision & 0xffffffffn)
     const high = Number(modRevision >> 32n)
     this.#count += sign
@@ -46,7 +44,7 @@ function hash32(key: string, low: number, high: number, seed: number): number {
 }
 
 /** The digest of a copy of (part of) the store. */
-export function digestOf(entries: Iterable<{ readonly key: string; readonly modRevision: Revision }>): StoreDigest {
+export function digestOf(entries: Iterable<{ readonly key: string; readonly modRevision: bigint }>): StoreDigest {
   const builder = new DigestBuilder()
   for (const { key, modRevision } of entries) builder.add(key, modRevision)
   return builder.digest()

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { JsonError, parseJson } from '../../../api/json.ts'
 import { StatusError } from '../../../api/status-error.ts'
-import type { ParsedBody } from '../parse-body.ts'
+import type { ParsedBody } from '../parsed-body.ts'
 import { readYaml, type YamlAsJson } from './read-yaml.ts'
 import type { YamlAnswer } from './yaml-thread.ts'
 
