@@ -1,5 +1,6 @@
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { Readable } from 'node:stream'
 import type { Logger } from '../../base/logger.ts'
 
 export interface AdminServerOptions {
@@ -12,6 +13,8 @@ export interface AdminServerOptions {
   status(): unknown
   /** Hands JSON lines of requests to `write` until what it returns is called: `/tap`. Without it there is none. */
   tap?(write: (lines: string) => void): () => void
+  /** What `/mesh` answers: one JSON text (`MeshSummary`) in pieces, made as fast as they are read. Without it there is none. */
+  mesh?(): AsyncIterable<string>
 }
 
 export interface AdminServer {
@@ -22,7 +25,7 @@ export interface AdminServer {
 /** Who does not read a live stream as fast as it comes misses lines beyond this. */
 const TAP_WAITING_BYTES_MAX = 1024 * 1024
 
-/** `/metrics`, `/status`, `/proxyMode`, `/healthz`, `/livez` and, where there is one, `/tap` over plain HTTP. Numbers and names of Services only. Resolves once it listens. */
+/** `/metrics`, `/status`, `/proxyMode`, `/healthz`, `/livez` and, where there are any, `/tap` and `/mesh` over plain HTTP. Numbers and names of Services only. Resolves once it listens. */
 export function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
   const answer = async (path: string): Promise<{ code: number; type: string; text: string }> => {
     if (path === '/healthz' || path === '/livez') return { code: 200, type: 'text/plain', text: 'ok' }
@@ -39,6 +42,8 @@ export function startAdminServer(options: AdminServerOptions): Promise<AdminServ
     }
     if (request.method !== 'GET') return send(405, 'text/plain', 'method not allowed')
     if (options.tap !== undefined && request.url?.split('?')[0] === '/tap') return streamTap(options.tap, response)
+    if (options.mesh !== undefined && request.url?.split('?')[0] === '/mesh')
+      return streamMesh(options.mesh(), response, options.logger)
     answer(request.url?.split('?')[0] ?? '/').then(
       ({ code, type, text }) => send(code, type, text),
       (error: unknown) => {
@@ -78,4 +83,16 @@ function streamTap(tap: NonNullable<AdminServerOptions['tap']>, response: Server
     response.write(lines)
   })
   response.once('close', end)
+}
+
+/** Takes a piece when the one before has gone, so that a slow reader costs no memory. */
+function streamMesh(pieces: AsyncIterable<string>, response: ServerResponse, logger: Logger): void {
+  response.writeHead(200, { 'content-type': 'application/json', 'x-content-type-options': 'nosniff' })
+  const body = Readable.from(pieces)
+  body.once('error', (error) => {
+    logger.error({ err: error }, 'the summary of traffic failed')
+    response.destroy()
+  })
+  response.once('close', () => body.destroy())
+  body.pipe(response)
 }
