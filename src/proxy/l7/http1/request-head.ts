@@ -27,7 +27,8 @@ const SCHEME = bytesOf('http://')
 const CHUNKED_WORD = bytesOf('chunked')
 const CONTINUE_WORD = bytesOf('100-continue')
 const WEBSOCKET = bytesOf('websocket')
-const H2C = bytesOf('h2c')
+/** Upgrades of the connection itself, which ends at this proxy. Some clients offer them with every request. */
+const OF_THE_CONNECTION = ['h2c', 'tls/', 'http/'].map(bytesOf)
 const SLASH = 47
 const ASTERISK = 42
 const QUESTION = 63
@@ -266,7 +267,10 @@ export class RequestHead {
     return 0
   }
 
-  /** An upgrade needs both headers and a request that has no body; h2c is passed over, as RFC 9110 §7.8 allows. */
+  /**
+   * An upgrade needs both headers and a request that has no body; one of the connection itself is passed over, as RFC
+   * 9110 §7.8 allows.
+   */
   #readUpgrade(b: Uint8Array, line: number): number {
     this.wantsUpgrade = false
     if (line === -1 || !this.connection.upgrade || this.minor === 0) return 0
@@ -274,7 +278,7 @@ export class RequestHead {
     const end = this.lines.valueEnd[line]!
     const first = itemStart(b, start, end)
     const stop = trimmedEnd(b, first, itemEnd(b, first, end))
-    if (first === stop || equalsWord(b, first, stop, H2C)) return 0
+    if (first === stop || isOfTheConnection(b, first, stop)) return 0
     if (itemStart(b, itemEnd(b, first, end), end) < end) return REFUSAL['bad-upgrade']
     for (let p = first; p < stop; p++) if (TOKEN[b[p]!] === 0 && b[p] !== SLASH) return REFUSAL['bad-upgrade']
     if (this.framing !== NO_BODY) return REFUSAL['bad-upgrade']
@@ -289,6 +293,14 @@ export class RequestHead {
     this.refusal = refusal
     return -1
   }
+}
+
+function isOfTheConnection(b: Uint8Array, start: number, end: number): boolean {
+  for (const word of OF_THE_CONNECTION) {
+    const stop = word.at(-1) === SLASH ? start + word.length : end
+    if (stop <= end && equalsWord(b, start, stop, word)) return true
+  }
+  return false
 }
 
 /** Empty for methods that have no number. */

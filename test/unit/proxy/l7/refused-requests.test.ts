@@ -320,6 +320,16 @@ const ACCEPTED: readonly Accepted[] = [
     want: [['GET / HTTP/1.1', '']],
   },
   {
+    name: 'an offer of h2c with a body, as Java’s client makes it, passed over',
+    given: post('Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\nContent-Length: 1', 'x'),
+    want: [['POST / HTTP/1.1', 'x']],
+  },
+  {
+    name: 'an offer of TLS with a body, as Apache HttpClient makes it, passed over',
+    given: post('Connection: Upgrade\r\nUpgrade: TLS/1.2\r\nContent-Length: 1', 'x'),
+    want: [['POST / HTTP/1.1', 'x']],
+  },
+  {
     name: 'names of JavaScript’s own',
     given: get('__proto__: a\r\nconstructor: b\r\ntoString: c'),
     want: [['GET / HTTP/1.1', '']],
