@@ -2,7 +2,11 @@ import assert from 'node:assert/strict'
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import { CONFIG_MAPS } from '../../../src/api/resource-type.ts'
 import { StatusError } from '../../../src/api/status-error.ts'
+import { systemClock } from '../../../src/base/clock.ts'
+import { silentLogger } from '../../../src/base/logger.ts'
+import { ApiServers } from '../../../src/client/api-servers.ts'
 import { createClient } from '../../../src/client/create-client.ts'
+import { createInformer } from '../../../src/client/create-informer.ts'
 import { createHttpTransport } from '../../../src/client/http-transport.ts'
 import type { Transport, WatchEvent } from '../../../src/client/transport.ts'
 import { eventually } from '../../harness/eventually.ts'
@@ -171,6 +175,93 @@ test('an answer that breaks off is an error, not half an answer', async () => {
     relay.cut()
     await pending
   }
+})
+
+describe('several servers', () => {
+  let second: TcpRelay
+  let servers: ApiServers
+  const url = (of: TcpRelay): string => `https://127.0.0.1:${of.port}`
+  const post = (name: string): ReturnType<Transport['request']> =>
+    transport.request({ method: 'POST', path: CONFIG_MAPS_PATH, body: configMap(name) })
+  beforeEach(async () => {
+    second = await startTcpRelay(server.front.port)
+    servers = new ApiServers([url(relay), url(second)])
+    transport = open({ server: servers })
+  })
+  afterEach(() => second.close())
+
+  test('one is used until it is gone; reads under way are asked again at the other', async () => {
+    await get('/version')
+    assert.deepEqual([relay.accepted, second.accepted], [1, 0])
+    const pending = Promise.all(Array.from({ length: 5 }, () => get('/api/v1/configmaps')))
+    relay.cut()
+    assert.deepEqual(
+      (await pending).map(({ status }) => status),
+      Array.from({ length: 5 }, () => 200),
+    )
+    assert.equal(servers.current, url(second))
+    await get('/version')
+    assert.equal(second.accepted, 1)
+  })
+
+  test('writes go to the other one when the first cannot have seen them', async () => {
+    await relay.close()
+    assert.equal((await post('unseen')).status, 201)
+  })
+
+  test('a write that may have been seen is never sent again', async () => {
+    await get('/version')
+    relay.freeze()
+    const pending = post('perhaps')
+    // Once its bytes are out nobody knows what became of them.
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    relay.cut()
+    await assert.rejects(pending)
+    assert.equal(second.accepted, 0)
+    assert.equal((await get(`${CONFIG_MAPS_PATH}/perhaps`)).status, 404)
+    assert.equal(servers.current, url(second))
+  })
+
+  test('a silent one is left for the other', async () => {
+    transport = open({ server: servers, pingEveryMs: 50, pingAnswerMs: 100 })
+    await get('/version')
+    relay.freeze()
+    assert.equal((await get('/version')).status, 200)
+    assert.equal(servers.current, url(second))
+  })
+
+  test('a watch that ended is taken up at the other where it was', async () => {
+    const informer = createInformer({
+      client: createClient(transport),
+      type: CONFIG_MAPS,
+      clock: systemClock,
+      logger: silentLogger,
+    })
+    await informer.synced
+    const told: string[] = []
+    informer.onChange(({ type, object }) => {
+      if (/^over-/.test(object.metadata?.name ?? '')) told.push(`${type} ${object.metadata?.name}`)
+    })
+    await server.api.wire({ method: 'POST', path: CONFIG_MAPS_PATH, body: configMap('over-1') })
+    await eventually(() => told.length === 1 || undefined)
+    await relay.close()
+    await server.api.wire({ method: 'POST', path: CONFIG_MAPS_PATH, body: configMap('over-2') })
+    await eventually(() => told.length === 2 || undefined)
+    informer.close()
+    assert.deepEqual(told, ['added over-1', 'added over-2'])
+  })
+
+  test('what the cluster says of them is taken over; the one in use stays', () => {
+    const known = new ApiServers(['https://a', 'https://b'])
+    known.moveOn('https://a')
+    known.moveOn('https://a')
+    assert.equal(known.current, 'https://b')
+    known.replace(['https://c', 'https://b'])
+    assert.deepEqual([known.current, known.all], ['https://b', ['https://c', 'https://b']])
+    known.replace([])
+    known.replace(['https://c'])
+    assert.deepEqual([known.current, known.all], ['https://c', ['https://c']])
+  })
 })
 
 describe('watches', () => {
