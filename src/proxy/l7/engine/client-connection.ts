@@ -1,41 +1,22 @@
-import type { Timer } from '../../../base/clock.ts'
-import type { BalancedEndpoint } from '../../balance/balanced-endpoint.ts'
-import {
-  CANCELLED,
-  ERRED,
-  type Outcome,
-  outcomeOfStatus,
-  SUCCEEDED,
-  TIMED_OUT,
-  UNREACHABLE,
-} from '../../balance/outcome.ts'
-import { REQUESTS } from '../../resilience/circuit-breaker.ts'
-import { decideRetry } from '../../resilience/retry-rule.ts'
+import { CANCELLED, outcomeOfStatus, SUCCEEDED, TIMED_OUT } from '../../balance/outcome.ts'
 import { copyBytes } from '../http1/copy-bytes.ts'
 import { equalsWord } from '../http1/field-values.ts'
-import { CLOSES, type ClientBlock, PERSISTS, UPGRADES } from '../http1/forward-request.ts'
 import { SAYS_CLOSE, SAYS_KEEP_ALIVE, SAYS_NOTHING } from '../http1/forward-response.ts'
 import { BY_LENGTH, CHUNKED, NO_BODY, UNTIL_CLOSE } from '../http1/framing.ts'
 import { BODY_READ, HEAD_READ, MESSAGE_END, NEED_MORE } from '../http1/read-event.ts'
 import { REFUSAL, refusalName, refusalStatus } from '../http1/refusal.ts'
-import { GET, HEAD, methodName, OPTIONS, PATCH, POST, PUT, type RequestHead } from '../http1/request-head.ts'
+import { HEAD } from '../http1/request-head.ts'
 import { RequestReader } from '../http1/request-reader.ts'
-import type { RequestSeries } from '../metrics/upstream-metrics.ts'
-import { noteRequest, type RequestNote, UNREADABLE } from '../observe/request-note.ts'
-import type { RequestObserver } from '../observe/request-observer.ts'
 import type { ConnectionEnds } from '../proxy-protocol/connection-ends.ts'
-import { type ProxyProtocolVersion, writeProxyHeader } from '../proxy-protocol/write-proxy-header.ts'
+import { ClientPeer } from './client-peer.ts'
 import type { EngineContext } from './engine-context.ts'
 import { ownAnswer } from './own-answer.ts'
 import { PROXY_ERRORS, type ProxyError } from './proxy-error.ts'
-import type { ResponseReceiver, UpgradedConnection } from './response-receiver.ts'
-import type { Route, Router } from './route.ts'
-import { socketEnds } from './socket-ends.ts'
+import { type ExchangeOwner, outcomeOf, RequestExchange } from './request-exchange.ts'
+import type { UpgradedConnection } from './response-receiver.ts'
+import type { Router } from './route.ts'
 import { openTunnel } from './tunnel.ts'
 import type { TunnelSide } from './tunnel-side.ts'
-import type { Upstream } from './upstream.ts'
-import type { UpstreamConnection } from './upstream-connection.ts'
-import type { UpstreamEndpoint } from './upstream-endpoint.ts'
 import { type EncryptedSocket, Wire } from './wire.ts'
 
 /** No request, or a part of one's head. */
@@ -48,8 +29,6 @@ const TUNNEL = 3
 const LINGERING = 4
 const CLOSED = 5
 
-/** Bodies up to this can be sent again. */
-const REPLAYABLE_BYTES_MAX = 64 * 1024
 /** With so much to come, memory of its own is worth its while. */
 const BULK_BYTES = 32 * 1024
 /** Parts of a body from here on are written on as they are, if their memory allows it. */
@@ -71,15 +50,16 @@ export interface ClientSettings {
  * response before it has been written. So one set of fields holds the request under way, and nothing is allocated for
  * it in the ordinary case.
  */
-export class ClientConnection implements ResponseReceiver {
+export class ClientConnection implements ExchangeOwner {
   deadlineMs: number
   isRequestDone = true
   readonly #context: EngineContext
   readonly #settings: ClientSettings
-  readonly #ends: ConnectionEnds | undefined
   readonly #wire: Wire
   readonly #reader: RequestReader
-  #block: ClientBlock | undefined
+  readonly #peer: ClientPeer
+  /** The request under way. */
+  readonly #exchange: RequestExchange
   #state = IDLE
   #isHeadBegun = false
   /** The client has ended its side. */
@@ -90,39 +70,12 @@ export class ClientConnection implements ResponseReceiver {
   #isProcessing = false
   #lingeredBytes = 0
   #tunnel: TunnelSide | undefined
-  /** Connections that are used for this client alone. */
-  #own: Map<UpstreamEndpoint, UpstreamConnection> | undefined
-  #retryTimer: Timer | undefined
 
   // The request under way.
-  #route: Route | undefined
-  #endpoint: UpstreamEndpoint | undefined
-  #connection: UpstreamConnection | undefined
-  #series: RequestSeries | undefined
-  #method = GET
   #minor = 1
-  /** The protocol asked for; undefined: none that may be. */
-  #upgrade: Uint8Array | undefined
-  #isLast = false
   #bodyBytes = 0
-  #bytesIn = 0
-  #bytesOut = 0
-  #status = 0
-  #tries = 0
-  #tried: BalancedEndpoint[] | undefined
-  /** What the balancer goes by; 0 where it does not. */
-  #key = 0
-  /** Where the client's session is; undefined: it has none. */
-  #stuckTo: BalancedEndpoint | undefined
-  /** Kept only where requests are told of. */
-  #note: RequestNote | undefined
-  /** The response must have ended by then, all tries together. */
-  #untilMs = NEVER
   /** Some of the response has been written. */
   #hasHeadGone = false
-  #startedAtMs = 0
-  #tryStartedAtMs = 0
-  #answeredAtMs = 0
 
   /**
    * `source`: the accepted connection below `net.Socket`, not yet read from, or what has been made of it. `ends`: what a
@@ -136,11 +89,12 @@ export class ClientConnection implements ResponseReceiver {
   ) {
     this.#context = context
     this.#settings = settings
-    this.#ends = ends
     this.#reader = new RequestReader(context.requestHead, context.settings.limits.headBytesMax)
     this.deadlineMs = context.clock.monotonic() + context.settings.headMs
     this.#wire = source instanceof Wire ? source : new Wire(context, this, source)
     this.#wire.owner = this
+    this.#peer = new ClientPeer(context, this.#wire, ends, settings.scheme, '1.1')
+    this.#exchange = new RequestExchange(context, this, this.#peer, settings.countError)
     context.deadlines.add(this)
     this.#wire.resume()
   }
@@ -175,8 +129,8 @@ export class ClientConnection implements ResponseReceiver {
   onDrained(): void {
     if (this.#state === TUNNEL) this.#tunnel!.drained()
     else if (this.#state === RESPONDING) {
-      this.deadlineMs = this.#untilMs
-      this.#connection?.resumeResponse()
+      this.deadlineMs = this.#exchange.untilMs
+      this.#exchange.carrier?.resumeResponse()
     } else if (this.#state === IDLE) {
       this.deadlineMs = this.#context.clock.monotonic() + this.#context.settings.clientIdleMs
       this.#goOn()
@@ -198,16 +152,12 @@ export class ClientConnection implements ResponseReceiver {
     const isUnderWay = this.#state === WAITING || this.#state === RESPONDING
     this.#state = CLOSED
     this.#context.deadlines.delete(this)
-    this.#retryTimer?.cancel()
     if (wasInTunnel) this.#tunnel!.closed()
     else if (isUnderWay) {
-      const connection = this.#connection
-      this.#connection = undefined
-      connection?.abandon(this)
-      this.#endTry(CANCELLED, this.#context.clock.monotonic())
-      this.#endRequest('client-closed')
+      this.#exchange.abandon(CANCELLED, this.#context.clock.monotonic())
+      this.#exchange.end('client-closed')
     }
-    if (this.#own !== undefined) for (const connection of this.#own.values()) connection.close()
+    this.#peer.close()
     this.#settings.onClosed(this)
   }
 
@@ -216,14 +166,9 @@ export class ClientConnection implements ResponseReceiver {
     if (this.#wire.isPending || this.#state >= TUNNEL) this.#wire.reset()
     else if (this.#state === IDLE && !this.#isHeadBegun) socket.destroy()
     else {
-      const connection = this.#connection
-      this.#connection = undefined
-      connection?.abandon(this)
-      const isOverall = nowMs >= this.#untilMs
+      const isOverall = nowMs >= this.#exchange.untilMs
       const error = isOverall ? PROXY_ERRORS.overallTimeout : PROXY_ERRORS.requestTimeout
-      this.#retryTimer?.cancel()
-      this.#retryTimer = undefined
-      if (this.#state !== IDLE) this.#endTry(isOverall ? TIMED_OUT : CANCELLED, nowMs)
+      this.#exchange.abandon(isOverall ? TIMED_OUT : CANCELLED, nowMs)
       this.#answer(error.status, error.code, !isOverall || !this.isRequestDone)
       if (isOverall) this.#goOn()
     }
@@ -242,18 +187,19 @@ export class ClientConnection implements ResponseReceiver {
   upgraded(b: Uint8Array, connection: UpgradedConnection): boolean {
     const { arena, responseForwarder, responseHead, settings } = this.#context
     const { lines, upgradeLine } = responseHead
-    const wanted = this.#upgrade
+    const exchange = this.#exchange
+    const wanted = exchange.upgrade
     if (wanted === undefined || upgradeLine === -1 || !responseHead.connection.upgrade) return false
     if (!equalsWord(b, lines.valueStart[upgradeLine]!, lines.valueEnd[upgradeLine]!, wanted)) return false
     const nowMs = this.#context.clock.monotonic()
     arena.used = responseForwarder.write(responseHead, b, true, SAYS_NOTHING, arena.bytes, 0)
     this.#flush()
-    this.#status = 101
-    this.#answeredAtMs = nowMs
-    this.#endTry(SUCCEEDED, nowMs)
-    const series = this.#series!
-    this.#endRequest('')
-    this.#connection = undefined
+    exchange.status = 101
+    exchange.answeredAtMs = nowMs
+    exchange.endTry(SUCCEEDED, nowMs)
+    const series = exchange.series!
+    exchange.end('')
+    exchange.carrier = undefined
     const counts = { moved: (bytesIn: number, bytesOut: number): void => series.addBytes(bytesIn, bytesOut) }
     const tunnel = openTunnel(this.#context, this.#wire, connection.wire, counts, (deadlineMs) => {
       this.deadlineMs = deadlineMs
@@ -273,23 +219,24 @@ export class ClientConnection implements ResponseReceiver {
   responseHead(b: Uint8Array, nowMs: number): boolean {
     const { arena, responseForwarder, responseHead } = this.#context
     this.#state = RESPONDING
-    this.#status = responseHead.status
-    this.#answeredAtMs = nowMs
+    const exchange = this.#exchange
+    exchange.status = responseHead.status
+    exchange.answeredAtMs = nowMs
     const takesChunks = this.#minor === 1
     const contentOnly = !takesChunks && responseHead.framing === CHUNKED
     // A body that the client is still sending cannot be told from its next request once this is over; and after an
     // upgrade that was not granted nobody can say what the client takes its next bytes to be.
-    if (!this.isRequestDone || this.#upgrade !== undefined) this.#isClosing = true
+    if (!this.isRequestDone || exchange.upgrade !== undefined) this.#isClosing = true
     if (contentOnly || responseHead.framing === UNTIL_CLOSE || this.#context.isDraining) this.#isClosing = true
     const word = this.#isClosing ? SAYS_CLOSE : takesChunks ? SAYS_NOTHING : SAYS_KEEP_ALIVE
-    arena.used = responseForwarder.write(responseHead, b, takesChunks, word, arena.bytes, 0, this.#sessionLine())
-    this.#bytesOut += arena.used
+    arena.used = responseForwarder.write(responseHead, b, takesChunks, word, arena.bytes, 0, exchange.sessionLine())
+    exchange.bytesOut += arena.used
     return contentOnly
   }
 
   responseBody(b: Uint8Array, start: number, end: number, from: Wire): boolean {
     const { arena } = this.#context
-    this.#bytesOut += end - start
+    this.#exchange.bytesOut += end - start
     if (end - start >= UNCOPIED_BYTES_MIN && from.owns(b)) {
       this.#flush()
       this.#hasHeadGone = true
@@ -313,21 +260,22 @@ export class ClientConnection implements ResponseReceiver {
 
   responseEnd(nowMs: number): void {
     this.#flush()
-    this.#connection = undefined
-    this.#endTry(outcomeOfStatus(this.#status), nowMs)
-    this.#endRequest('')
+    const exchange = this.#exchange
+    exchange.carrier = undefined
+    exchange.endTry(outcomeOfStatus(exchange.status), nowMs)
+    exchange.end('')
     this.#settle(nowMs)
     this.#goOn()
   }
 
   failed(error: ProxyError, _detail: string, wasReused: boolean, b: Uint8Array, start: number, end: number): void {
     const nowMs = this.#context.clock.monotonic()
-    const endpoint = this.#endpoint!
-    this.#connection = undefined
-    this.#endTry(outcomeOf(error), nowMs)
+    const exchange = this.#exchange
+    exchange.carrier = undefined
+    exchange.endTry(outcomeOf(error), nowMs)
     if (this.#hasHeadGone) {
       // What has gone is not the whole response, and the client must not take it for one.
-      this.#endRequest(error.code)
+      exchange.end(error.code)
       this.#state = LINGERING
       this.#context.arena.used = 0
       this.#wire.reset()
@@ -335,17 +283,18 @@ export class ClientConnection implements ResponseReceiver {
     }
     this.#context.arena.used = 0
     this.#state = WAITING
-    if (error.retry !== 'never' && end > start && this.#retry(error, endpoint, wasReused, b, start, end, nowMs)) return
+    if (exchange.retry(error, wasReused, b, start, end, nowMs)) return
     this.#answer(error.status, error.code, false)
     this.#goOn()
   }
 
   moved(b: Uint8Array, start: number, end: number): void {
-    const nowMs = this.#context.clock.monotonic()
-    this.#connection = undefined
-    this.#endTry(CANCELLED, nowMs)
-    this.#route!.upstream.metrics.moved += 1
-    this.#sendAgain(b, start, end, nowMs)
+    this.#exchange.move(b, start, end)
+  }
+
+  refused(error: ProxyError, isLater: boolean): void {
+    this.#answer(error.status, error.code, false)
+    if (isLater) this.#goOn()
   }
 
   resumeRequest(): void {
@@ -375,12 +324,9 @@ export class ClientConnection implements ResponseReceiver {
       else if (event === MESSAGE_END) {
         this.isRequestDone = true
         this.#isRequestPaused = false
-        this.deadlineMs = this.#untilMs
+        this.deadlineMs = this.#exchange.untilMs
       } else {
-        const connection = this.#connection
-        this.#connection = undefined
-        connection?.abandon(this)
-        if (this.#state !== IDLE) this.#endTry(CANCELLED, this.#context.clock.monotonic())
+        if (this.#state !== IDLE) this.#exchange.abandon(CANCELLED, this.#context.clock.monotonic())
         this.#answer(refusalStatus(reader.refusal), refusalName(reader.refusal), true)
       }
     }
@@ -397,6 +343,7 @@ export class ClientConnection implements ResponseReceiver {
     const context = this.#context
     const reader = this.#reader
     const { requestHead: head, settings, requestForwarder } = context
+    const exchange = this.#exchange
     const b = reader.inbox.bytes
     const nowMs = context.clock.monotonic()
     this.#state = WAITING
@@ -404,27 +351,15 @@ export class ClientConnection implements ResponseReceiver {
     this.isRequestDone = false
     this.#isRequestPaused = false
     this.#hasHeadGone = false
-    this.#route = undefined
-    this.#upgrade = undefined
-    this.#method = head.method
     this.#minor = head.minor
     this.#bodyBytes = 0
-    this.#bytesIn = reader.to - reader.from
-    this.#bytesOut = 0
-    this.#status = 0
-    this.#tries = 0
-    this.#tried = undefined
-    this.#key = 0
-    this.#stuckTo = undefined
-    this.#untilMs = NEVER
-    this.#startedAtMs = nowMs
+    exchange.begin(head, b, reader.to - reader.from, nowMs)
     if (!head.keepsAlive || context.isDraining) this.#isClosing = true
     if (head.framing === NO_BODY) {
       reader.next()
       this.isRequestDone = true
       this.deadlineMs = NEVER
     } else this.deadlineMs = nowMs + settings.bodyMs
-    this.#note = context.observer === undefined ? undefined : noteRequest(head, b)
     const { router } = this.#settings
     let refusal = requestForwarder.check(head, b)
     if (refusal === 0) refusal = router.check(head, b)
@@ -438,241 +373,26 @@ export class ClientConnection implements ResponseReceiver {
       this.#answer(PROXY_ERRORS.noRoute.status, PROXY_ERRORS.noRoute.code, false)
       return
     }
-    this.#route = route
-    route.upstream.metrics.inFlight += 1
-    route.upstream.budget.deposit(nowMs)
-    this.#untilMs = nowMs + route.upstream.timeouts.requestMs
-    this.deadlineMs = Math.min(this.deadlineMs, this.#untilMs)
-    if (head.wantsUpgrade) this.#allowUpgrade(head, b)
-    this.#send(head, b, nowMs)
-  }
-
-  #allowUpgrade(head: RequestHead, b: Uint8Array): void {
-    const protocol = Buffer.from(b.subarray(head.upgradeStart, head.upgradeEnd)).toString('latin1').toLowerCase()
-    if (this.#context.settings.upgrades.includes(protocol)) this.#upgrade = Buffer.from(protocol, 'latin1')
-  }
-
-  #send(head: RequestHead, b: Uint8Array, nowMs: number): void {
-    const { requestForwarder, settings } = this.#context
-    const { upstream } = this.#route!
-    const hasBody = head.framing !== NO_BODY
-    const { method } = head
-    const isSafe = method === GET || method === HEAD || method === OPTIONS
-    const mayShare = isSafe && !hasBody && this.#upgrade === undefined && settings.pipelining.depthMax > 1
-    // Servers that pass over the body of such a request would take it for the next one.
-    const isOddBody = hasBody && method !== POST && method !== PUT && method !== PATCH
-    this.#isLast = isOddBody || this.#upgrade !== undefined
-    this.#block ??= requestForwarder.clientBlock(
-      this.#ends?.source.address ?? this.#wire.socket.remoteAddress ?? 'unknown',
-      this.#settings.scheme,
-    )
-    const connection = this.#connect(this.#choose(head, b, upstream, nowMs), mayShare, nowMs)
-    if (connection === undefined) return
-    const bodyRoom = head.framing === BY_LENGTH ? Math.min(head.contentLength, REPLAYABLE_BYTES_MAX) : 0
-    const at = connection.room(requestForwarder.bytesMax(head, this.#block) + bodyRoom)
-    const after = this.#upgrade !== undefined ? UPGRADES : this.#isLast ? CLOSES : PERSISTS
-    const end = requestForwarder.write(head, b, this.#block, after, connection.outbox, at)
-    connection.push(this, method === HEAD, end, nowMs, this.#isLast)
-  }
-
-  /** By the client's session, if it has one, else as the balancer chooses. */
-  #choose(head: RequestHead, b: Uint8Array, upstream: Upstream, nowMs: number): UpstreamEndpoint | undefined {
-    const { affinity, key } = upstream
-    if (key !== undefined) this.#key = key.of(head, b, this.#block!.address)
-    if (affinity !== undefined) {
-      const endpoint = affinity.endpointOf(head, b, upstream.group.all())
-      const stuck = endpoint === undefined ? undefined : upstream.pickStuck(endpoint, nowMs)
-      this.#stuckTo = endpoint
-      if (stuck !== undefined) return stuck
-    }
-    return upstream.pick(this.#key, nowMs)
-  }
-
-  /** Tells the client where its session is, when that is elsewhere than it said. */
-  #sessionLine(): Uint8Array | undefined {
-    const affinity = this.#route?.upstream.affinity
-    const endpoint = this.#endpoint?.balanced
-    if (affinity === undefined || endpoint === undefined || endpoint === this.#stuckTo) return undefined
-    return affinity.line(endpoint, this.#settings.scheme === 'https')
-  }
-
-  /** A connection to the endpoint, where there may be one; else the client is answered. */
-  #connect(endpoint: UpstreamEndpoint | undefined, mayShare: boolean, nowMs: number): UpstreamConnection | undefined {
-    const route = this.#route!
-    const { breaker, group } = route.upstream
-    let error: ProxyError = PROXY_ERRORS.noEndpoint
-    if (endpoint !== undefined) {
-      error = PROXY_ERRORS.overloaded
-      if (breaker.acquire(REQUESTS)) {
-        const { proxyProtocol } = route.upstream.transport
-        const connection =
-          proxyProtocol === undefined
-            ? endpoint.acquire(mayShare, nowMs)
-            : this.#acquireOwn(endpoint, proxyProtocol, nowMs)
-        if (connection !== undefined) {
-          this.#connection = connection
-          this.#endpoint = endpoint
-          this.#series = endpoint.series(route)
-          this.#tries++
-          this.#tryStartedAtMs = nowMs
-          this.#answeredAtMs = 0
-          group.started(endpoint.balanced, nowMs)
-          return connection
-        }
-        breaker.release(REQUESTS)
-      }
-    }
-    this.#answer(error.status, error.code, false)
-    return undefined
-  }
-
-  /** One that says whose it is. It serves this client's further requests, and ends with it. */
-  #acquireOwn(
-    endpoint: UpstreamEndpoint,
-    version: ProxyProtocolVersion,
-    nowMs: number,
-  ): UpstreamConnection | undefined {
-    this.#own ??= new Map()
-    const known = this.#own.get(endpoint)
-    if (known?.isUsable === true && known.count === 0 && nowMs < known.deadlineMs) return known
-    known?.close()
-    const preface = writeProxyHeader(version, this.#ends ?? socketEnds(this.#wire.socket))
-    const connection = endpoint.acquireOwn(preface, nowMs)
-    if (connection !== undefined) this.#own.set(endpoint, connection)
-    return connection
+    exchange.follow(route, nowMs)
+    this.deadlineMs = Math.min(this.deadlineMs, exchange.untilMs)
+    if (head.wantsUpgrade) exchange.allowUpgrade(head, b)
+    exchange.send(head, b, nowMs)
   }
 
   #sendBody(start: number, end: number): void {
     const { clock, settings } = this.#context
     this.#bodyBytes += end - start
-    this.#bytesIn += end - start
-    const connection = this.#connection
-    if (connection === undefined) return
+    const exchange = this.#exchange
+    exchange.bytesIn += end - start
+    if (exchange.carrier === undefined) return
+    const nowMs = clock.monotonic()
     if (this.#bodyBytes > settings.bodyBytesMax) {
-      this.#connection = undefined
-      connection.abandon(this)
-      this.#endTry(CANCELLED, clock.monotonic())
+      exchange.abandon(CANCELLED, nowMs)
       this.#answer(413, refusalName(REFUSAL['body-too-large']), true)
       return
     }
-    const nowMs = clock.monotonic()
-    this.deadlineMs = Math.min(nowMs + settings.bodyMs, this.#untilMs)
-    if (connection.appendBody(this.#reader.inbox.bytes, start, end, this.#wire, nowMs)) this.#isRequestPaused = true
-  }
-
-  #retry(
-    error: ProxyError,
-    endpoint: UpstreamEndpoint,
-    connectionReused: boolean,
-    b: Uint8Array,
-    start: number,
-    end: number,
-    nowMs: number,
-  ): boolean {
-    const { upstream } = this.#route!
-    const decision = decideRetry(
-      {
-        source: error.source,
-        retry: error.retry,
-        method: methodName(this.#method),
-        replayable: true,
-        responseBegun: false,
-        connectionReused,
-        tries: this.#tries,
-        nowMs,
-        deadlineMs: this.#untilMs,
-        covered: upstream.budget.covers(nowMs),
-      },
-      upstream.retryPolicy,
-      this.#context.random,
-    )
-    if (decision.kind === 'giveUp') return false
-    upstream.budget.withdraw(nowMs)
-    upstream.metrics.retries += 1
-    this.#tried ??= []
-    // A connection that had grown old says nothing against its endpoint.
-    if (error.retry !== 'ifReused') this.#tried.push(endpoint.balanced)
-    if (decision.afterMs === 0) this.#sendAgain(b, start, end, nowMs)
-    else {
-      const request = b.slice(start, end)
-      this.#retryTimer = this.#context.clock.setTimer(decision.afterMs, () => {
-        this.#retryTimer = undefined
-        this.#sendAgain(request, 0, request.length, this.#context.clock.monotonic())
-      })
-    }
-    return true
-  }
-
-  /** Sends a request that has been rewritten already, on a connection without others. */
-  #sendAgain(b: Uint8Array, start: number, end: number, nowMs: number): void {
-    const { upstream } = this.#route!
-    const tried = this.#tried
-    const endpoint = tried === undefined ? upstream.pick(this.#key, nowMs) : upstream.pickOther(tried, this.#key, nowMs)
-    const connection = this.#connect(endpoint, false, nowMs)
-    if (connection === undefined) {
-      this.#goOn()
-      return
-    }
-    const at = connection.room(end - start)
-    const stop = copyBytes(b, start, end, connection.outbox, at)
-    connection.push(this, this.#method === HEAD, stop, nowMs, this.#isLast)
-    // Otherwise it says so itself once it is connected.
-    if (connection.isConnected) this.resumeRequest()
-  }
-
-  #endTry(outcome: Outcome, nowMs: number): void {
-    const endpoint = this.#endpoint
-    if (endpoint === undefined) return
-    this.#endpoint = undefined
-    const { upstream } = this.#route!
-    upstream.breaker.release(REQUESTS)
-    const untilMs = this.#answeredAtMs > 0 ? this.#answeredAtMs : nowMs
-    upstream.group.finished(endpoint.balanced, nowMs, untilMs - this.#tryStartedAtMs, outcome)
-  }
-
-  /** Counts the request; `error` is the code of an answer of our own, or why there was no whole response. */
-  #endRequest(error: string): void {
-    const route = this.#route
-    if (this.#context.observer !== undefined) this.#tell(this.#context.observer, error)
-    if (route === undefined) {
-      if (error !== '') this.#settings.countError(error)
-      return
-    }
-    this.#route = undefined
-    const { metrics } = route.upstream
-    metrics.inFlight -= 1
-    if (error !== '') metrics.countError(error)
-    const series = this.#series
-    this.#series = undefined
-    if (series !== undefined) {
-      const latencyMs = this.#context.clock.monotonic() - this.#startedAtMs
-      series.record(this.#status, latencyMs, this.#bytesIn, this.#bytesOut)
-    }
-  }
-
-  #tell(observer: RequestObserver, error: string): void {
-    const note = this.#note ?? UNREADABLE
-    this.#note = undefined
-    const { clock } = this.#context
-    const durationMs = note === UNREADABLE ? 0 : clock.monotonic() - this.#startedAtMs
-    const block = this.#block
-    observer.ended({
-      atMs: clock.now() - durationMs,
-      client:
-        block === undefined ? (this.#wire.socket.remoteAddress ?? '') : Buffer.from(block.address).toString('latin1'),
-      method: note.method,
-      host: note.host,
-      target: note.target,
-      status: this.#status,
-      durationMs,
-      bytesIn: note === UNREADABLE ? 0 : this.#bytesIn,
-      bytesOut: this.#bytesOut,
-      route: this.#route?.name ?? '',
-      service: this.#route?.upstream.name ?? '',
-      endpoint: this.#series?.endpoint ?? '',
-      tries: this.#tries,
-      error,
-    })
+    this.deadlineMs = Math.min(nowMs + settings.bodyMs, exchange.untilMs)
+    if (exchange.sendBody(this.#reader.inbox.bytes, start, end, this.#wire, nowMs)) this.#isRequestPaused = true
   }
 
   // Answers.
@@ -689,24 +409,25 @@ export class ClientConnection implements ResponseReceiver {
   #answer(status: number, code: string, closes: boolean): void {
     if (this.#state >= TUNNEL) return
     if (this.#hasHeadGone && this.#state === RESPONDING) {
-      this.#endRequest(code)
+      this.#exchange.end(code)
       this.#state = LINGERING
       this.#wire.reset()
       return
     }
-    this.#status = status
+    const exchange = this.#exchange
+    exchange.status = status
     if (closes || !this.isRequestDone || this.#minor === 0) this.#isClosing = true
-    const isHead = this.#state !== IDLE && this.#method === HEAD
+    const isHead = this.#state !== IDLE && exchange.method === HEAD
     const bytes = ownAnswer(status, code, isHead, this.#isClosing)
-    this.#bytesOut = bytes.length
+    exchange.bytesOut = bytes.length
     this.#wire.write(bytes)
-    this.#endRequest(code)
+    exchange.end(code)
     this.#settle(this.#context.clock.monotonic())
   }
 
   /** After a response: on to the next request, or to the end. */
   #settle(nowMs: number): void {
-    this.#untilMs = NEVER
+    this.#exchange.untilMs = NEVER
     if (this.#isClosing || !this.isRequestDone) {
       this.#linger()
       return
@@ -761,9 +482,4 @@ export class ClientConnection implements ResponseReceiver {
     this.#isReadPaused = false
     this.#wire.resume()
   }
-}
-
-function outcomeOf(error: ProxyError): Outcome {
-  if (error.status === 504) return TIMED_OUT
-  return error === PROXY_ERRORS.badResponse || error === PROXY_ERRORS.upgradeFailed ? ERRED : UNREACHABLE
 }

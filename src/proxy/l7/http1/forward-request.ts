@@ -115,22 +115,22 @@ export class RequestForwarder {
     this.#dropped = HOP_BY_HOP | (settings.trustsForwarded ? headerSet('x-forwarded-for') : FROM_PROXIES)
   }
 
-  /** `address`: the client's, as text. Kept for the client's next connection. */
-  clientBlock(address: string, scheme: 'http' | 'https'): ClientBlock {
-    const key = scheme + address
+  /** `address`: the client's, as text; `protocol`: what it speaks. Kept for the client's next connection. */
+  clientBlock(address: string, scheme: 'http' | 'https', protocol: '1.1' | '2.0' = '1.1'): ClientBlock {
+    const key = scheme + protocol + address
     const known = this.#blocks.get(key)
     if (known !== undefined) return known
     if (this.#blocks.size >= BLOCKS_MAX) this.#blocks.clear()
-    const block = this.#createBlock(address, scheme)
+    const block = this.#createBlock(address, scheme, protocol)
     this.#blocks.set(key, block)
     return block
   }
 
-  #createBlock(address: string, scheme: 'http' | 'https'): ClientBlock {
+  #createBlock(address: string, scheme: 'http' | 'https', protocol: '1.1' | '2.0'): ClientBlock {
     const { trustsForwarded, pseudonym } = this.#settings
     const peer = trustsForwarded ? '' : `X-Forwarded-For: ${address}\r\nX-Forwarded-Proto: ${scheme}\r\n`
     return {
-      lines: bytesOf(`${peer}Via: 1.1 ${pseudonym}\r\n`),
+      lines: bytesOf(`${peer}Via: ${protocol} ${pseudonym}\r\n`),
       address: bytesOf(address),
       scheme: bytesOf(scheme),
     }
