@@ -1,5 +1,6 @@
 import type { ResourceDefinition } from '../definition.ts'
 import type { GroupVersionKind } from '../schema/schema-table.ts'
+import { type MetricsGroup, metricsGroupDiscovery } from './metrics-group.ts'
 import { type ServedGroup, servedGroups, subresourcesOf } from './served-resources.ts'
 
 export const AGGREGATED_VERSIONS = ['v2', 'v2beta1'] as const
@@ -22,7 +23,7 @@ interface ResourceDiscovery {
   readonly subresources?: readonly SubresourceDiscovery[]
 }
 
-interface GroupDiscovery {
+export interface GroupDiscovery {
   readonly metadata: { readonly name?: string; readonly creationTimestamp: null }
   readonly versions: readonly {
     readonly version: string
@@ -74,12 +75,13 @@ export function aggregatedDiscovery(
   root: '/api' | '/apis',
   version: AggregatedVersion,
   definitions: readonly ResourceDefinition[],
+  metrics: readonly MetricsGroup[] = [],
 ): AggregatedDiscovery {
   const groups = servedGroups(definitions).filter(({ group }) => (group === '') === (root === '/api'))
   return {
     kind: 'APIGroupDiscoveryList',
     apiVersion: `apidiscovery.k8s.io/${version}`,
     metadata: {},
-    items: groups.map(groupDiscovery),
+    items: [...groups.map(groupDiscovery), ...(root === '/api' ? [] : metrics.map(metricsGroupDiscovery))],
   }
 }

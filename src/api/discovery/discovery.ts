@@ -1,5 +1,6 @@
 import type { ResourceDefinition } from '../definition.ts'
 import type { APIGroup, APIGroupList, APIResource, APIResourceList, APIVersions } from '../types/meta-v1.gen.ts'
+import { type MetricsGroup, metricsApiGroup, metricsResourceList } from './metrics-group.ts'
 import { type ServedGroup, servedGroups, subresourcesOf } from './served-resources.ts'
 
 type Definitions = readonly ResourceDefinition[]
@@ -23,13 +24,19 @@ function groupOf({ group, versions }: ServedGroup): APIGroup {
 }
 
 /** `/apis` */
-export function apiGroupList(definitions: Definitions): APIGroupList {
+export function apiGroupList(definitions: Definitions, metrics: readonly MetricsGroup[] = []): APIGroupList {
   const groups = servedGroups(definitions).filter(({ group }) => group !== '')
-  return { kind: 'APIGroupList', apiVersion: 'v1', groups: groups.map(groupOf) }
+  return { kind: 'APIGroupList', apiVersion: 'v1', groups: [...groups.map(groupOf), ...metrics.map(metricsApiGroup)] }
 }
 
 /** `/apis/<group>`; undefined for a group that is not served. */
-export function apiGroup(group: string, definitions: Definitions): APIGroup | undefined {
+export function apiGroup(
+  group: string,
+  definitions: Definitions,
+  metrics: readonly MetricsGroup[] = [],
+): APIGroup | undefined {
+  const measured = metrics.find((candidate) => candidate.group === group)
+  if (measured !== undefined) return { kind: 'APIGroup', apiVersion: 'v1', ...metricsApiGroup(measured) }
   const served = servedGroups(definitions).find((candidate) => candidate.group === group)
   return served === undefined || group === '' ? undefined : { kind: 'APIGroup', apiVersion: 'v1', ...groupOf(served) }
 }
@@ -61,7 +68,14 @@ function resourcesOf(definition: ResourceDefinition): readonly APIResource[] {
 }
 
 /** `/api/v1`, `/apis/<group>/<version>`; undefined for what is not served. */
-export function apiResourceList(group: string, version: string, definitions: Definitions): APIResourceList | undefined {
+export function apiResourceList(
+  group: string,
+  version: string,
+  definitions: Definitions,
+  metrics: readonly MetricsGroup[] = [],
+): APIResourceList | undefined {
+  const measured = metrics.find((candidate) => candidate.group === group)
+  if (measured !== undefined) return metricsResourceList(measured, version)
   const served = servedGroups(definitions)
     .find((candidate) => candidate.group === group)
     ?.versions.find((candidate) => candidate.version === version)

@@ -36,6 +36,7 @@ import { selectedName } from './selection.ts'
 import type { RequestHandler, ServerRequest, ServerResponse } from './server-request.ts'
 import { narrowerRight } from './subresources/node-proxy.ts'
 import type { User } from './user.ts'
+import { answerGroup, type VirtualGroup } from './virtual-group.ts'
 import { answerVirtual, type VirtualResource } from './virtual-resource.ts'
 
 export interface ApiServerOptions extends DispatchOptions {
@@ -48,6 +49,8 @@ export interface ApiServerOptions extends DispatchOptions {
   readonly transform?: ValueTransformer
   /** Resources that are made when asked for and never stored. */
   readonly virtual?: readonly VirtualResource[]
+  /** Groups of the API whose paths name metrics. */
+  readonly groups?: readonly VirtualGroup[]
   /** What other parts of the process add to `/metrics`. */
   readonly metrics?: () => Iterable<MetricFamily>
   readonly verifyToken?: (token: string, audiences?: readonly string[]) => Promise<User | undefined>
@@ -101,7 +104,12 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const dispatch = inTurn(createDispatch(registry, options))
   const readiness = { 'watch-cache': () => cache.serving, ...options.readiness }
   const virtual = new Map(options.virtual?.map((resource) => [resource.definition, resource]))
-  const paths = createPaths([...definitions, ...virtual.keys()], { version: options.version, readiness })
+  const groups = new Map(options.groups?.map((group) => [group.group, group]))
+  const paths = createPaths([...definitions, ...virtual.keys()], {
+    version: options.version,
+    readiness,
+    groups: [...groups.values()],
+  })
   const inFlight = new InFlight()
   const counts = new RequestCounts()
   const reviews = new Map(reviewDefinitions().map((definition) => [keyOf(definition), definition]))
@@ -112,6 +120,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const stopExpiry = startEventExpiry(registry, definitions, clock, logger)
 
   const isNamespaced: IsNamespaced = (group, version, resource) => {
+    if (groups.has(group)) return true
     const key = resourceKey(group, version, resource)
     return (byKey.get(key) ?? reviews.get(key))?.namespaced === true
   }
@@ -143,6 +152,9 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   ): Promise<Answer> => {
     const { definition } = target
     const info = target.info as ResourceInfo
+    const group = groups.get(info.group)
+    if (group !== undefined)
+      return { definition: group.definition, response: await answerGroup(group, info, request.query) }
     if (definition === undefined || (definition.namespaced ? needsNamespace(info) : info.namespace !== ''))
       throw pathNotFound()
     const whole: CoreRequest = {

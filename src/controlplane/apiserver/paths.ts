@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { ResourceDefinition } from '../../api/definition.ts'
 import { AGGREGATED_VERSIONS, aggregatedDiscovery } from '../../api/discovery/aggregated-discovery.ts'
 import { apiGroup, apiGroupList, apiResourceList, apiVersions } from '../../api/discovery/discovery.ts'
+import type { MetricsGroup } from '../../api/discovery/metrics-group.ts'
 import { openApiV2Document } from '../../api/openapi/openapi-v2.ts'
 import { openApiV2Protobuf } from '../../api/openapi/openapi-v2-protobuf.ts'
 import { openApiV3Document, openApiV3Index } from '../../api/openapi/openapi-v3.ts'
@@ -22,6 +23,8 @@ export interface PathOptions {
   readonly version: string
   /** Name → is it ready; for `/readyz`, and named in `/livez` as always fine. */
   readonly readiness?: Readonly<Record<string, () => boolean>>
+  /** Groups whose resources are metrics. */
+  readonly groups?: readonly MetricsGroup[]
 }
 
 function versionInfo(version: string): object {
@@ -51,6 +54,7 @@ function discovery(
   root: '/api' | '/apis',
   accept: string,
   definitions: readonly ResourceDefinition[],
+  groups: readonly MetricsGroup[],
   plain: () => object,
 ): ServerResponse {
   for (const range of mediaRanges(accept)) {
@@ -59,7 +63,7 @@ function discovery(
     const encoding = encodingIn(range, BOTH)
     if (parameters.get('as') !== 'APIGroupDiscoveryList' || version === undefined || encoding === undefined) continue
     return withEtag(
-      valueResponse(200, aggregatedDiscovery(root, version, definitions), encoding, {
+      valueResponse(200, aggregatedDiscovery(root, version, definitions, groups), encoding, {
         'content-type': `${MEDIA_TYPE[encoding]};g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`,
         vary: 'Accept',
       }),
@@ -89,6 +93,7 @@ function openApiAnswer(type: string, etag: string, body: Buffer): ServerResponse
 /** Made once for a server; the documents behind are built on first use. */
 export function createPaths(stored: readonly ResourceDefinition[], options: PathOptions): Paths {
   const definitions = [...stored, ...reviewDefinitions()]
+  const groups = options.groups ?? []
   const roots = ['/api', '/apis', '/healthz', '/livez', '/metrics', '/openapi/v2', '/openapi/v3', '/readyz', '/version']
   const openApiV2Answers = new Map<Encoding, ServerResponse>()
 
@@ -127,8 +132,11 @@ export function createPaths(stored: readonly ResourceDefinition[], options: Path
     if (path === '/version') return jsonResponse(200, versionInfo(options.version))
     if (path === '/') return jsonResponse(200, { paths: roots })
     if (path === '/api')
-      return discovery('/api', accept, definitions, () => apiVersions(headers[':authority'] ?? headers.host ?? ''))
-    if (path === '/apis') return discovery('/apis', accept, definitions, () => apiGroupList(definitions))
+      return discovery('/api', accept, definitions, groups, () =>
+        apiVersions(headers[':authority'] ?? headers.host ?? ''),
+      )
+    if (path === '/apis')
+      return discovery('/apis', accept, definitions, groups, () => apiGroupList(definitions, groups))
     if (path.startsWith('/openapi/')) return openApi(path, accept)
     const [, root, first, second, ...more] = path.split('/')
     const answer =
@@ -136,8 +144,8 @@ export function createPaths(stored: readonly ResourceDefinition[], options: Path
         ? apiResourceList('', first!, definitions)
         : root === 'apis' && more.length === 0
           ? second === undefined
-            ? apiGroup(first!, definitions)
-            : apiResourceList(first!, second, definitions)
+            ? apiGroup(first!, definitions, groups)
+            : apiResourceList(first!, second, definitions, groups)
           : undefined
     if (answer === undefined) throw pathNotFound()
     return valueResponse(200, answer, plainEncoding(accept))
