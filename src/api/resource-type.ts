@@ -1,5 +1,7 @@
 import type { KubeObject } from './object.ts'
 import type { Deployment, ReplicaSet } from './types/apps-v1.gen.ts'
+import type { TokenReview } from './types/authentication-v1.gen.ts'
+import type { SubjectAccessReview } from './types/authorization-v1.gen.ts'
 import type { HorizontalPodAutoscaler } from './types/autoscaling-v2.gen.ts'
 import type { Lease } from './types/coordination-v1.gen.ts'
 import type {
@@ -56,6 +58,12 @@ export const HORIZONTAL_POD_AUTOSCALERS: ResourceType<HorizontalPodAutoscaler> =
   kind: 'HorizontalPodAutoscaler',
   namespaced: true,
 }
+export const TOKEN_REVIEWS = clusterScoped<TokenReview>('authentication.k8s.io', 'tokenreviews', 'TokenReview')
+export const SUBJECT_ACCESS_REVIEWS = clusterScoped<SubjectAccessReview>(
+  'authorization.k8s.io',
+  'subjectaccessreviews',
+  'SubjectAccessReview',
+)
 export const LEASES = namespaced<Lease>('coordination.k8s.io', 'leases', 'Lease')
 export const POD_DISRUPTION_BUDGETS = namespaced<PodDisruptionBudget>(
   'policy',

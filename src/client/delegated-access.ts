@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { TLSSocket } from 'node:tls'
 import { SUBJECT_ACCESS_REVIEWS, TOKEN_REVIEWS } from '../api/resource-type.ts'
+import { StatusError } from '../api/status-error.ts'
 import type { UserInfo } from '../api/types/authentication-v1.gen.ts'
 import type { SubjectAccessReviewSpec } from '../api/types/authorization-v1.gen.ts'
 import type { Clock, Millis } from '../base/clock.ts'
@@ -63,7 +64,7 @@ class Answers<T> {
     try {
       return await (this.#asking.get(key) ?? this.#ask(key, isYes, ask))
     } catch (error) {
-      if (known?.isYes === true && ageMs < YES_MS + AWAY_MS) return known.value
+      if (known?.isYes === true && ageMs < YES_MS + AWAY_MS && !isNo(error)) return known.value
       throw error
     }
   }
@@ -86,6 +87,11 @@ class Answers<T> {
 
 class TooManyQuestions extends Error {}
 
+/** The API server has answered, and will not say: this server itself may not ask it. */
+function isNo(error: unknown): boolean {
+  return error instanceof StatusError && error.code < 500 && error.code !== 429
+}
+
 /**
  * Lets a server of the cluster (an agent's node API, a proxy's admin server) leave to the API server who calls and what
  * they may: client certificates of the cluster's CA are known here, bearer tokens by a TokenReview, and every right by a
@@ -95,10 +101,7 @@ export function createDelegatedAccess({ client, clock, logger, trusted }: Delega
   const tokens = new Answers<UserInfo | undefined>(clock)
   const rights = new Answers<boolean>(clock)
 
-  const userOf = async ({ socket, authorization }: Caller): Promise<UserInfo | undefined> => {
-    const shown = certificateUser(socket)
-    if (shown === 'bad') return undefined
-    if (shown !== 'none') return { username: shown.name, groups: shown.groups }
+  const userOfToken = async (authorization: string | undefined): Promise<UserInfo | undefined> => {
     const token = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1]
     if (token === undefined || token.length > TOKEN_BYTES_MAX) return undefined
     const key = createHash('sha256').update(token).digest('base64')
@@ -129,10 +132,12 @@ export function createDelegatedAccess({ client, clock, logger, trusted }: Delega
   return {
     async check(caller, question) {
       try {
-        const user = await userOf(caller)
-        if (user?.username === undefined) return 401
-        // Only certificates: a token's user is what the API server says it is, and it says none of these.
-        if (trusted.includes(user.username) && caller.socket.authorized) return undefined
+        const shown = certificateUser(caller.socket)
+        if (shown === 'bad') return 401
+        if (shown !== 'none' && trusted.includes(shown.name)) return undefined
+        const user =
+          shown === 'none' ? await userOfToken(caller.authorization) : { username: shown.name, groups: shown.groups }
+        if (user === undefined) return 401
         return (await may(user, question)) ? undefined : 403
       } catch (error) {
         if (error instanceof TooManyQuestions) return 429

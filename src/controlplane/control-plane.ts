@@ -86,6 +86,7 @@ function takesAddresses({ definition, info }: CoreRequest): boolean {
 function lookups(server: () => ApiServer | undefined): {
   podsOnNode(node: string): Iterable<Pod>
   podAddresses(namespace: string): ReadonlySet<string>
+  nodeAddresses(): ReadonlySet<string>
   bindings: TokenBindings
   services(): Promise<readonly Service[]>
   measured: MetricsApiOptions['objects']
@@ -111,6 +112,10 @@ function lookups(server: () => ApiServer | undefined): {
     podAddresses: (namespace) =>
       new Set(
         objects<Pod>(PODS.resource, namespace).flatMap(({ status }) => (status?.podIPs ?? []).map(({ ip }) => ip)),
+      ),
+    nodeAddresses: () =>
+      new Set(
+        objects<Node>(NODES.resource).flatMap(({ status }) => (status?.addresses ?? []).map(({ address }) => address)),
       ),
     bindings: {
       serviceAccountUid: (namespace, name) => uidOf('serviceaccounts', namespace, name),
@@ -141,7 +146,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const store = await phase('store', async () => options.openStore(options.onFailure))
 
   let server: ApiServer | undefined
-  const { podsOnNode, podAddresses, bindings, services, measured } = lookups(() => server)
+  const { podsOnNode, podAddresses, nodeAddresses, bindings, services, measured } = lookups(() => server)
   const tokens = createServiceAccountTokens(pki.serviceAccountKey, clock)
   const addresses = createServiceAddresses({
     serviceCidr: layout.serviceCidr,
@@ -179,7 +184,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       definitions: DEFINITIONS,
       admission: [
         createNodeRestriction(podsOnNode),
-        createEndpointRestriction(CLUSTER_LOOPBACK, podAddresses),
+        createEndpointRestriction(CLUSTER_LOOPBACK, podAddresses, nodeAddresses),
         addresses,
       ],
       authorizer,

@@ -1,16 +1,18 @@
 import { readFileSync } from 'node:fs'
+import { ENDPOINT_SLICES } from '../api/resource-type.ts'
 import type { AddressLayout } from '../base/address-layout.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Client } from '../client/client.ts'
 import type { EventRecorder } from '../client/event-recorder.ts'
-import { createInformerFactory } from '../client/informer-factory.ts'
+import { createInformerFactory, type InformerFactory } from '../client/informer-factory.ts'
 import { DrainPublisher } from './drain/drain-publisher.ts'
 import { HealthCheckPorts } from './health/health-check-ports.ts'
 import type { Binding } from './l4/port-binding.ts'
 import { UserspaceDataplane } from './l4/userspace-dataplane.ts'
 import { type AdminServer, startAdminServer } from './metrics/admin-server.ts'
 import { ProxyMetrics } from './metrics/proxy-metrics.ts'
+import { startClusterAdmin } from './metrics/start-cluster-admin.ts'
 import { PortReporter } from './report/port-reporter.ts'
 import { RefusalReporter } from './report/refusal-reporter.ts'
 import { listenerKey, type Refusal, type RoutingTable, reachable } from './table/routing-table.ts'
@@ -29,6 +31,8 @@ export interface ProxyOptions {
   readonly leaseName: string
   /** Where `/metrics` and `/status` are served, on the first node's address; 0: a free one; left out: nowhere. */
   readonly metricsPort?: number
+  /** PEM: the cluster's CA and a certificate for the first node's address. With it they are served over HTTPS to who may read them, and listed in the API; without it to anybody. */
+  readonly metricsTls?: { readonly ca: string; readonly cert: string; readonly key: string }
   readonly random?: () => number
 }
 
@@ -126,16 +130,16 @@ export async function startProxy(options: ProxyOptions): Promise<ServiceProxy> {
   applying ??= applyAll()
   await applying
   const status = (): ProxyStatus => proxyStatus(dataplane, keeper)
-  const admin = await serveAdmin(options, logger, metrics, status)
+  const admin = await serveAdmin(options, informers, logger, metrics, status)
   return {
     status,
     metricsPort: admin?.port,
     async close() {
+      await admin?.close()
       informers.close()
       await drain.close()
       await ports.close()
       healthChecks.close()
-      await admin?.close()
       await applying
       await dataplane.close()
     },
@@ -144,17 +148,21 @@ export async function startProxy(options: ProxyOptions): Promise<ServiceProxy> {
 
 /** The admin server, if it is wanted. Traffic does not depend on it: without its port the proxy runs all the same. */
 async function serveAdmin(
-  { metricsPort, layout }: ProxyOptions,
+  { client, clock, metricsPort: port, metricsTls: tls, layout, leaseName }: ProxyOptions,
+  informers: InformerFactory,
   logger: Logger,
   metrics: ProxyMetrics,
   status: () => ProxyStatus,
 ): Promise<AdminServer | undefined> {
-  if (metricsPort === undefined) return undefined
-  const host = layout.nodes[0]!.address
+  if (port === undefined) return undefined
+  const { address: host, name: nodeName } = layout.nodes[0]!
+  const served = { host, port, logger, metrics: () => metrics.scrape(), status }
   try {
-    return await startAdminServer({ host, port: metricsPort, logger, metrics: () => metrics.scrape(), status })
+    if (tls === undefined) return await startAdminServer(served)
+    const slices = informers.for(ENDPOINT_SLICES)
+    return await startClusterAdmin({ ...served, tls, client, slices, clock, name: leaseName, nodeName })
   } catch (error) {
-    logger.warn({ err: error, host, port: metricsPort }, 'metrics and status of the proxy cannot be served')
+    logger.warn({ err: error, host, port }, 'metrics and status of the proxy cannot be served')
     return undefined
   }
 }

@@ -1,10 +1,12 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { pipeline } from 'node:stream/promises'
 import type { TLSSocket } from 'node:tls'
+import { API_SERVER_CLIENT } from '../../api/component-users.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Logger } from '../../base/logger.ts'
+import type { DelegatedAccess, Refusal } from '../../client/delegated-access.ts'
 import type { NodeDocuments } from '../usage/node-documents.ts'
 import { parseLogRequest } from './log-request.ts'
 import { NodeRequestError } from './node-request-error.ts'
@@ -19,14 +21,14 @@ export interface NodeApiOptions {
   readonly tls: { readonly ca: string; readonly cert: string; readonly key: string }
   /** `/stats/summary`, `/metrics` and what lies below it. */
   readonly documents?: NodeDocuments
+  /** Who beside the API server may read the documents; left out: nobody. */
+  readonly access?: { readonly nodeName: string; readonly delegated: DelegatedAccess }
   readonly clock: Clock
   readonly logger: Logger
 }
 
 /** The kubelet's own port; another one when it is taken. */
 const PORT = 10_250
-/** Only the API server speaks to a node. Everybody else asks it, and it asks who they are and what they may. */
-const CLIENT = 'kube-apiserver-kubelet-client'
 const HEAD_MS = 10_000
 
 /**
@@ -87,32 +89,51 @@ function say(response: ServerResponse, status: number, text: string): void {
   response.end(`${text}\n`)
 }
 
-/** 401 without a certificate of this cluster, 403 with somebody else's; undefined: may go on. */
+/**
+ * 401 without a certificate of this cluster, 403 with somebody else's; undefined: the API server, the only one who gets
+ * at logs and into containers. Everybody else asks it, and it asks who they are and what they may.
+ */
 function refusal(socket: TLSSocket): 401 | 403 | undefined {
   if (!socket.authorized) return 401
-  return socket.getPeerCertificate().subject?.CN === CLIENT ? undefined : 403
+  return socket.getPeerCertificate().subject?.CN === API_SERVER_CLIENT ? undefined : 403
+}
+
+/** Usage and series are read by whoever may `get` `nodes/stats` or `nodes/metrics` of this node, as in Kubernetes. */
+async function documentRefusal(
+  { access, documents }: NodeApiOptions,
+  path: string,
+  { socket, headers, method }: IncomingMessage,
+): Promise<Refusal | undefined> {
+  const refused = refusal(socket as TLSSocket)
+  if (refused === undefined || access === undefined || method !== 'GET' || documents?.has(path) !== true) return refused
+  const subresource = path.startsWith('/stats/') ? 'stats' : 'metrics'
+  const resourceAttributes = { version: 'v1', resource: 'nodes', subresource, name: access.nodeName, verb: 'get' }
+  const caller = { socket: socket as TLSSocket, authorization: headers.authorization }
+  return access.delegated.check(caller, { resourceAttributes })
 }
 
 async function answer(
   logs: PodLogs,
-  { clock, logger, documents }: NodeApiOptions,
+  options: NodeApiOptions,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
+  const { clock, logger, documents } = options
   const gone = new AbortController()
   response.on('close', () => gone.abort())
   try {
-    const refused = refusal(request.socket as TLSSocket)
-    if (refused !== undefined) return say(response, refused, refused === 401 ? 'Unauthorized' : 'Forbidden')
+    const path = request.url?.split('?')[0] ?? '/'
+    const refused = await documentRefusal(options, path, request)
+    if (refused !== undefined) return say(response, refused, STATUS_CODES[refused]!)
     if (request.method !== 'GET') return say(response, 405, 'method not allowed')
     if (request.url === '/healthz') return say(response, 200, 'ok')
-    const document = await documents?.read(request.url?.split('?')[0] ?? '/')
+    const document = await documents?.read(path)
     if (document !== undefined) {
       const headers = { 'content-type': document.contentType, 'x-content-type-options': 'nosniff' }
       return void response.writeHead(200, headers).end(document.text)
     }
-    const { namespace, pod, container, options } = parseLogRequest(request.url ?? '/', clock.now())
-    const stream = await logs.open(namespace, pod, container, options, gone.signal)
+    const { namespace, pod, container, options: which } = parseLogRequest(request.url ?? '/', clock.now())
+    const stream = await logs.open(namespace, pod, container, which, gone.signal)
     response.writeHead(200, { 'content-type': 'text/plain' })
     // A reader who follows is told that it may, long before the first line comes.
     response.flushHeaders()

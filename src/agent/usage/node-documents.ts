@@ -13,6 +13,7 @@ import type { UsageSampler, UsageWindow } from './usage-sampler.ts'
 
 /** What the node API serves of a node's usage and of its agent's own work. */
 export interface NodeDocuments {
+  has(path: string): boolean
   /** The document at a path (without a query); undefined when there is none. */
   read(path: string): Promise<Exposition> | undefined
 }
@@ -65,5 +66,6 @@ export function createNodeDocuments(options: NodeDocumentOptions): NodeDocuments
     ),
     '/metrics/probes': series(async () => probes.families()),
   }
-  return { read: (path) => (Object.hasOwn(documents, path) ? documents[path]!() : undefined) }
+  const has = (path: string): boolean => Object.hasOwn(documents, path)
+  return { has, read: (path) => (has(path) ? documents[path]!() : undefined) }
 }

@@ -3,9 +3,11 @@ import { serveNodeApi } from '../../agent/kubelet/node-api.ts'
 import { ProcUsageSource } from '../../agent/usage/proc-usage-source.ts'
 import { UsageSampler } from '../../agent/usage/usage-sampler.ts'
 import { createVolumeManager } from '../../agent/volumes/create-volume-manager.ts'
+import { API_SERVER_CLIENT } from '../../api/component-users.ts'
 import type { NodeAddresses } from '../../base/address-layout.ts'
 import { systemClock } from '../../base/clock.ts'
 import { createClient } from '../../client/create-client.ts'
+import { createDelegatedAccess } from '../../client/delegated-access.ts'
 import { createHttpTransport } from '../../client/http-transport.ts'
 import { createInformerFactory } from '../../client/informer-factory.ts'
 import { WHERRY_VERSION } from '../version.ts'
@@ -51,6 +53,10 @@ async function startNode(
         address: node.address,
         tls,
         documents,
+        access: {
+          nodeName: node.name,
+          delegated: createDelegatedAccess({ client, clock, logger, trusted: [API_SERVER_CLIENT] }),
+        },
         clock,
         logger: logger.child({ node: node.name }),
       }),

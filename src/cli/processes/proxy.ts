@@ -1,3 +1,4 @@
+import { PROXY_ADMIN_PORT } from '../../api/proxy-endpoints.ts'
 import { systemClock } from '../../base/clock.ts'
 import { createClient } from '../../client/create-client.ts'
 import { createEventRecorder } from '../../client/event-recorder.ts'
@@ -6,16 +7,14 @@ import { startProxy } from '../../proxy/proxy.ts'
 import { readCredentials } from './read-credentials.ts'
 import type { RoleContext, RunningRole } from './run-child.ts'
 
-/** kube-proxy's own. */
-const METRICS_PORT = 10_249
-
 /** The role `proxy`: one data plane for all nodes of this machine. */
 export async function runProxy({ config, logger, phase }: RoleContext): Promise<RunningRole> {
   const { layout, dataDir, apiPort } = config
+  const tls = readCredentials(dataDir, 'proxy')
   const transport = createHttpTransport({
     server: `https://127.0.0.1:${apiPort}`,
     userAgent: 'wherry-proxy',
-    ...readCredentials(dataDir, 'proxy'),
+    ...tls,
   })
   const client = createClient(transport)
   const clock = systemClock
@@ -29,7 +28,8 @@ export async function runProxy({ config, logger, phase }: RoleContext): Promise<
       layout,
       apiServer: { address: '127.0.0.1', port: apiPort },
       leaseName: config.clusterName,
-      metricsPort: METRICS_PORT,
+      metricsPort: PROXY_ADMIN_PORT,
+      metricsTls: tls,
     }),
   )
   return {

@@ -1,6 +1,7 @@
 import type { KubeObject } from '../../api/object.ts'
+import { PROXY_ADMIN_PORT, PROXY_ADMIN_PORT_NAME, PROXY_SERVICE } from '../../api/proxy-endpoints.ts'
 import type { ResourceType } from '../../api/resource-type.ts'
-import { ENDPOINT_SLICES, ENDPOINTS, NAMESPACES, SERVICES } from '../../api/resource-type.ts'
+import { ENDPOINT_SLICES, ENDPOINTS, NAMESPACES, SERVICE_ACCOUNTS, SERVICES } from '../../api/resource-type.ts'
 import { isReason } from '../../api/status-error.ts'
 import type { Client } from '../../client/client.ts'
 
@@ -39,7 +40,7 @@ async function ensure<T extends KubeObject>(
   }
 }
 
-/** What every cluster has: the system namespaces, and the `kubernetes` Service that leads to this API server. */
+/** What every cluster has: the system namespaces, the `kubernetes` Service that leads to this API server, and how proxies are found. */
 export async function bootstrap(options: BootstrapOptions): Promise<void> {
   const { client, address, port, serviceIp, servicePort } = options
   await Promise.all(SYSTEM_NAMESPACES.map((name) => ensure(client, NAMESPACES, { metadata: { name } }, () => true)))
@@ -79,5 +80,24 @@ export async function bootstrap(options: BootstrapOptions): Promise<void> {
     },
     ({ endpoints, ports: found }) => endpoints?.[0]?.addresses[0] === address && found?.[0]?.port === port,
   )
-  await Promise.all([service, endpoints, slice])
+  const proxies = ensure(
+    client,
+    SERVICES,
+    {
+      metadata: { ...PROXY_SERVICE, labels: { 'k8s-app': 'wherry-proxy' } },
+      spec: {
+        clusterIP: 'None',
+        ports: [{ name: PROXY_ADMIN_PORT_NAME, protocol: 'TCP', port: PROXY_ADMIN_PORT, appProtocol: 'https' }],
+      },
+    },
+    () => true,
+  )
+  // The rights are the authorizer's; see docs/monitoring.md.
+  const monitoring = ensure(
+    client,
+    SERVICE_ACCOUNTS,
+    { metadata: { namespace: 'kube-system', name: 'prometheus' } },
+    () => true,
+  )
+  await Promise.all([service, endpoints, slice, proxies, monitoring])
 }

@@ -1,13 +1,22 @@
-import { createServer, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
+import type { TLSSocket } from 'node:tls'
 import type { Logger } from '../../base/logger.ts'
+import type { DelegatedAccess } from '../../client/delegated-access.ts'
 
 export interface AdminServerOptions {
   readonly host: string
   /** 0: any free one. */
   readonly port: number
   readonly logger: Logger
+  /** HTTPS, and who asks for anything but health must show who they are and be allowed to. Without it: HTTP, and anybody may. */
+  readonly secure?: {
+    /** PEM: the cluster's CA, by which clients are known, and the certificate to serve with. */
+    readonly tls: { readonly ca: string; readonly cert: string; readonly key: string }
+    readonly access: DelegatedAccess
+  }
   metrics(): Promise<{ readonly text: string; readonly contentType: string }>
   /** What `/status` answers, as JSON. */
   status(): unknown
@@ -25,34 +34,39 @@ export interface AdminServer {
 /** Who does not read a live stream as fast as it comes misses lines beyond this. */
 const TAP_WAITING_BYTES_MAX = 1024 * 1024
 
-/** `/metrics`, `/status`, `/proxyMode`, `/healthz`, `/livez` and, where there are any, `/tap` and `/mesh` over plain HTTP. Numbers and names of Services only. Resolves once it listens. */
+const TIMEOUTS = { headersTimeout: 5_000, requestTimeout: 10_000 } as const
+/** Longer than the time between two scrapes, so that each does not begin with a handshake. */
+const KEPT_MS = 70_000
+const CONNECTIONS_MAX = 64
+
+/**
+ * `/metrics`, `/status`, `/proxyMode`, `/healthz`, `/livez` and, where there are any, `/tap` and `/mesh`. Numbers and
+ * names of Services only. Resolves once it listens.
+ */
 export function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
-  const answer = async (path: string): Promise<{ code: number; type: string; text: string }> => {
-    if (path === '/healthz' || path === '/livez') return { code: 200, type: 'text/plain', text: 'ok' }
-    // As kube-proxy names it.
-    if (path === '/proxyMode') return { code: 200, type: 'text/plain', text: 'userspace' }
-    if (path === '/status') return { code: 200, type: 'application/json', text: JSON.stringify(await options.status()) }
-    if (path !== '/metrics') return { code: 404, type: 'text/plain', text: 'not found' }
-    const { text, contentType } = await options.metrics()
-    return { code: 200, type: contentType, text }
-  }
-  const server = createServer({ headersTimeout: 5_000, requestTimeout: 10_000 }, (request, response) => {
-    const send = (code: number, type: string, text: string): void => {
-      response.writeHead(code, { 'content-type': type, 'x-content-type-options': 'nosniff' }).end(text)
+  const { secure, logger } = options
+  const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const path = request.url?.split('?')[0] ?? '/'
+    if (request.method !== 'GET') return send(response, 405, 'text/plain', 'method not allowed')
+    if (path === '/healthz' || path === '/livez') return send(response, 200, 'text/plain', 'ok')
+    if (secure !== undefined) {
+      const caller = { socket: request.socket as TLSSocket, authorization: request.headers.authorization }
+      const refusal = await secure.access.check(caller, { nonResourceAttributes: { path, verb: 'get' } })
+      if (refusal !== undefined) return send(response, refusal, 'text/plain', STATUS_CODES[refusal]!)
     }
-    if (request.method !== 'GET') return send(405, 'text/plain', 'method not allowed')
-    if (options.tap !== undefined && request.url?.split('?')[0] === '/tap') return streamTap(options.tap, response)
-    if (options.mesh !== undefined && request.url?.split('?')[0] === '/mesh')
-      return streamMesh(options.mesh(), response, options.logger)
-    answer(request.url?.split('?')[0] ?? '/').then(
-      ({ code, type, text }) => send(code, type, text),
-      (error: unknown) => {
-        options.logger.error({ err: error }, 'a scrape failed')
-        send(500, 'text/plain', 'internal error')
-      },
-    )
-  })
-  server.maxConnections = 64
+    await answer(options, path, response)
+  }
+  const onRequest = (request: IncomingMessage, response: ServerResponse): void => void serve(request, response)
+  const server: Server =
+    secure === undefined
+      ? createServer(TIMEOUTS, onRequest)
+      : createSecureServer(
+          { ...TIMEOUTS, ...secure.tls, requestCert: true, rejectUnauthorized: false, minVersion: 'TLSv1.2' },
+          onRequest,
+        )
+  server.on('tlsClientError', (error) => logger.debug({ err: error }, 'a TLS client of the admin server failed'))
+  server.keepAliveTimeout = KEPT_MS
+  server.maxConnections = CONNECTIONS_MAX
   return new Promise((resolve, reject) => {
     server.once('error', reject)
     server.listen({ host: options.host, port: options.port, exclusive: true }, () =>
@@ -66,6 +80,27 @@ export function startAdminServer(options: AdminServerOptions): Promise<AdminServ
       }),
     )
   })
+}
+
+function send(response: ServerResponse, code: number, type: string, text: string): void {
+  response.writeHead(code, { 'content-type': type, 'x-content-type-options': 'nosniff' }).end(text)
+}
+
+async function answer(options: AdminServerOptions, path: string, response: ServerResponse): Promise<void> {
+  const { tap, mesh, metrics, status, logger } = options
+  try {
+    if (tap !== undefined && path === '/tap') return streamTap(tap, response)
+    if (mesh !== undefined && path === '/mesh') return streamMesh(mesh(), response, logger)
+    // As kube-proxy names it.
+    if (path === '/proxyMode') return send(response, 200, 'text/plain', 'userspace')
+    if (path === '/status') return send(response, 200, 'application/json', JSON.stringify(await status()))
+    if (path !== '/metrics') return send(response, 404, 'text/plain', 'not found')
+    const { text, contentType } = await metrics()
+    send(response, 200, contentType, text)
+  } catch (error) {
+    logger.error({ err: error }, 'a scrape failed')
+    send(response, 500, 'text/plain', 'internal error')
+  }
 }
 
 /** Goes on until the reader goes. */

@@ -7,6 +7,7 @@ import { type PodStreams, PodStreamsError } from '../../../src/agent/kubelet/pod
 import type { NodeDocuments } from '../../../src/agent/usage/node-documents.ts'
 import { systemClock } from '../../../src/base/clock.ts'
 import { silentLogger } from '../../../src/base/logger.ts'
+import type { AccessQuestion, Refusal } from '../../../src/client/delegated-access.ts'
 import {
   type CertificateAuthority,
   createAuthority,
@@ -22,6 +23,9 @@ let somebody: KeyAndCertificate
 let stranger: KeyAndCertificate
 let api: { readonly port: number; close(): Promise<void> }
 let followers = 0
+/** What the API server was asked, by the node API. */
+const questions: AccessQuestion[] = []
+let refusal: Refusal | undefined = 403
 
 const logs: PodLogs = {
   async open(_namespace, pod, container, options, signal) {
@@ -46,11 +50,11 @@ const streams: PodStreams = {
   },
 }
 
+const hasDocument = (path: string): boolean => ['/metrics/resource', '/stats/summary'].includes(path)
 const documents: NodeDocuments = {
+  has: hasDocument,
   read: (path) =>
-    ['/metrics/resource', '/stats/summary'].includes(path)
-      ? Promise.resolve({ text: `document of ${path}`, contentType: 'text/plain' })
-      : undefined,
+    hasDocument(path) ? Promise.resolve({ text: `document of ${path}`, contentType: 'text/plain' }) : undefined,
 }
 
 async function certificate(from: CertificateAuthority, commonName: string): Promise<KeyAndCertificate> {
@@ -69,6 +73,15 @@ before(async () => {
     address: ADDRESS,
     tls,
     documents,
+    access: {
+      nodeName: 'node',
+      delegated: {
+        async check(_caller, question) {
+          questions.push(question)
+          return refusal
+        },
+      },
+    },
     clock: systemClock,
     logger: silentLogger,
   })
@@ -124,7 +137,25 @@ test('nobody else gets anything', async () => {
   assert.equal((await ask('/containerLogs/default/web/app', somebody)).status, 403)
   assert.equal((await ask('/healthz', somebody)).status, 403)
   assert.equal((await ask('/metrics/resource', somebody)).status, 403)
-  assert.equal((await ask('/stats/summary', { key: '', cert: '' })).status, 401)
+  assert.equal((await ask('/containerLogs/default/web/app?', { key: '', cert: '' })).status, 401)
+})
+
+test('others read usage and series as far as the API server lets them, and nothing else', async () => {
+  questions.length = 0
+  refusal = undefined
+  assert.equal((await ask('/metrics/resource', somebody)).text, 'document of /metrics/resource')
+  assert.equal((await ask('/stats/summary', { key: '', cert: '' })).status, 200)
+  const asked = (subresource: string): object => ({
+    resourceAttributes: { version: 'v1', resource: 'nodes', subresource, name: 'node', verb: 'get' },
+  })
+  assert.deepEqual(questions, [asked('metrics'), asked('stats')])
+  for (const path of ['/containerLogs/default/web/app', '/healthz', '/metrics/', '/metrics/other'])
+    assert.equal((await ask(path, somebody)).status, 403, path)
+  assert.equal((await ask('/metrics/resource', somebody, 'POST')).status, 403)
+  assert.equal(questions.length, 2)
+  refusal = 503
+  assert.equal((await ask('/metrics/resource', somebody)).status, 503)
+  refusal = 403
 })
 
 test('nothing but GET, and no path but its own', async () => {

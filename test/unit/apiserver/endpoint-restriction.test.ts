@@ -8,7 +8,11 @@ import { createEndpointRestriction } from '../../../src/controlplane/apiserver/e
 import { CONTROL_PLANE_USER } from '../../../src/controlplane/apiserver/user.ts'
 
 const PODS: Readonly<Record<string, readonly string[]>> = { shop: ['127.70.129.2'], bank: ['127.70.129.3'] }
-const plugin = createEndpointRestriction('127.64.0.0/10', (namespace) => new Set(PODS[namespace]))
+const plugin = createEndpointRestriction(
+  '127.64.0.0/10',
+  (namespace) => new Set(PODS[namespace]),
+  () => new Set(['127.70.0.1']),
+)
 
 function slice(...addresses: string[]): KubeObject {
   return { metadata: { name: 'mine' }, endpoints: [{ addresses }] } as KubeObject
@@ -71,4 +75,24 @@ test('the controllers, who read pods themselves, are not asked', async () => {
 test('other resources and deletions are no business of it', async () => {
   await admit('configmaps', slice('127.70.129.3'))
   await admit('endpointslices', slice('127.70.129.3'), { operation: 'DELETE' })
+})
+
+test('a proxy says where its own metrics are, and nothing else', async () => {
+  const user = { name: 'system:kube-proxy', groups: ['system:authenticated'] }
+  const own = (service: string, ...addresses: string[]): KubeObject =>
+    ({
+      metadata: { name: 'wherry-proxy-a', labels: { 'kubernetes.io/service-name': service } },
+      endpoints: [{ addresses }],
+    }) as KubeObject
+  const of = (name: string) => ({ user, namespace: 'kube-system', name })
+  await admit('endpointslices', own('wherry-proxy', '127.70.0.1'), of('wherry-proxy-a'))
+  const refused: readonly (readonly [string, KubeObject, string])[] = [
+    ['endpointslices', own('wherry-proxy', '127.70.129.2'), 'wherry-proxy-a'],
+    ['endpointslices', own('wherry-proxy', '127.70.0.1', '192.0.2.7'), 'wherry-proxy-a'],
+    ['endpointslices', own('kube-dns', '127.70.0.1'), 'wherry-proxy-a'],
+    ['endpointslices', own('wherry-proxy', '127.70.0.1'), 'kube-dns-a'],
+    ['endpoints', endpoints('127.70.0.1', '127.70.0.1'), 'wherry-proxy-a'],
+  ]
+  for (const [resource, object, name] of refused)
+    await assert.rejects(admit(resource, object, of(name)), (error) => (error as StatusError).code === 403)
 })

@@ -1,5 +1,6 @@
 import type { TLSSocket } from 'node:tls'
 import { StatusError } from '../../../api/status-error.ts'
+import { certificateUser } from '../../../client/certificate-user.ts'
 import { ANONYMOUS, type User } from '../user.ts'
 
 /** Finds out who makes a request; throws 401 for credentials that do not hold, never lets them pass as anonymous. */
@@ -7,17 +8,6 @@ export type Authenticate = (socket: TLSSocket, headers: Readonly<Record<string, 
 
 function unauthorized(): StatusError {
   return new StatusError('Unauthorized', 'Unauthorized')
-}
-
-/** The user a client certificate stands for: common name and organizations. Undefined when the client showed none. */
-function certificateUser(socket: TLSSocket): User | undefined {
-  // Null, whatever the types say, once the connection is gone.
-  const { subject } = (socket.getPeerCertificate() as ReturnType<TLSSocket['getPeerCertificate']> | null) ?? {}
-  if (subject === undefined) return undefined
-  if (!socket.authorized) throw unauthorized()
-  const organizations = (subject.O ?? []) as string | readonly string[]
-  const groups = typeof organizations === 'string' ? [organizations] : organizations
-  return { name: String(subject.CN ?? ''), groups: [...groups, 'system:authenticated'] }
 }
 
 /**
@@ -29,7 +19,9 @@ export function createAuthenticate(verifyToken: (token: string) => Promise<User 
   return async (socket, headers) => {
     let user = known.get(socket)
     if (user === undefined) {
-      user = certificateUser(socket) ?? 'none'
+      const shown = certificateUser(socket)
+      if (shown === 'bad') throw unauthorized()
+      user = shown
       known.set(socket, user)
     }
     if (user !== 'none') return user

@@ -1,6 +1,8 @@
 import { generateKeyPairSync, X509Certificate } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { API_SERVER_CLIENT, MONITORING_GROUP, PROXY_USER } from '../../../api/component-users.ts'
+import { PROXY_SERVICE } from '../../../api/proxy-endpoints.ts'
 import type { Clock } from '../../../base/clock.ts'
 import { writePrivateFile } from './atomic-file.ts'
 import type { CertificateAuthority, KeyAndCertificate, LeafRequest } from './certificate-authority.ts'
@@ -22,7 +24,10 @@ export interface Pki {
   readonly admin: KeyAndCertificate
   /** What the API server shows to the agents' node API. */
   readonly kubeletClient: KeyAndCertificate
+  /** Client and serving certificate in one. */
   readonly proxy: KeyAndCertificate
+  /** For whoever scrapes the cluster from outside: may read series and find out where they are served. */
+  readonly prometheus: KeyAndCertificate
   /** By node name: client and serving certificate in one. */
   readonly nodes: ReadonlyMap<string, KeyAndCertificate>
   /** ES256 private key for service-account tokens, PEM. */
@@ -49,8 +54,16 @@ function leaves(options: PkiOptions): readonly Leaf[] {
       usages: ['server'],
     },
     { ...none, file: 'admin', commonName: 'wherry-admin', organizations: ['wherry:admins'], usages: ['client'] },
-    { ...none, file: 'kubelet-client', commonName: 'kube-apiserver-kubelet-client', usages: ['client'] },
-    { ...none, file: 'proxy', commonName: 'system:kube-proxy', usages: ['client'] },
+    { ...none, file: 'kubelet-client', commonName: API_SERVER_CLIENT, usages: ['client'] },
+    {
+      ...none,
+      file: 'proxy',
+      commonName: PROXY_USER,
+      dnsNames: [PROXY_SERVICE.name],
+      ipAddresses: options.nodes.slice(0, 1).map(({ address }) => address),
+      usages: ['server', 'client'],
+    },
+    { ...none, file: 'prometheus', commonName: 'prometheus', organizations: [MONITORING_GROUP], usages: ['client'] },
     ...options.nodes.map(
       (node): Leaf => ({
         file: `node-${node.name}`,
@@ -122,6 +135,7 @@ export async function ensurePki(options: PkiOptions): Promise<Pki> {
     admin: pairs.get('admin')!,
     kubeletClient: pairs.get('kubelet-client')!,
     proxy: pairs.get('proxy')!,
+    prometheus: pairs.get('prometheus')!,
     nodes: new Map(options.nodes.map(({ name }) => [name, pairs.get(`node-${name}`)!])),
     serviceAccountKey: ensureSigningKey(join(directory, 'service-accounts.key')),
   }
