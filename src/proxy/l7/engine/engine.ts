@@ -29,6 +29,8 @@ interface AcceptedHandle {
 
 interface AcceptingHandle {
   readonly fd?: number
+  /** Not that of a Unix socket. */
+  setNoDelay?(on: boolean): number
   onconnection: (error: number, handle: AcceptedHandle | undefined) => void
 }
 
@@ -159,6 +161,8 @@ export class Engine {
     })
     // Below `net.Server`: it would make a socket for each connection that cannot read into a buffer of ours.
     const { _handle: handle } = server as unknown as { readonly _handle: AcceptingHandle }
+    // Accepted connections inherit it: a system call less for each.
+    handle.setNoDelay?.(true)
     let waiting: AcceptedHandle[] | undefined = isHeld ? [] : undefined
     handle.onconnection = (error, accepted) => {
       // Out of descriptors, or the client has gone again: the kernel keeps the others in its queue.

@@ -162,8 +162,7 @@ export class PassthroughConnection implements WireOwner, Client {
     }
     const wire = new Wire(this.#context, side, undefined)
     this.#upstream = wire
-    wire.socket.once('connect', () => this.#pass(wire))
-    wire.socket.connect({ host: endpoint.address, port: endpoint.port })
+    wire.connect(endpoint.address, endpoint.port, () => this.#pass(wire))
   }
 
   #pass(wire: Wire): void {

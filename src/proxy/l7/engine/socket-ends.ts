@@ -1,8 +1,14 @@
-import type { Socket } from 'node:net'
 import type { ConnectionEnds } from '../proxy-protocol/connection-ends.ts'
 
+export interface NamedSocket {
+  readonly remoteAddress?: string | undefined
+  readonly remotePort?: number | undefined
+  readonly localAddress?: string | undefined
+  readonly localPort?: number | undefined
+}
+
 /** The ends of an accepted connection; undefined when it has gone already. */
-export function socketEnds(socket: Socket): ConnectionEnds | undefined {
+export function socketEnds(socket: NamedSocket): ConnectionEnds | undefined {
   const { remoteAddress, remotePort, localAddress, localPort } = socket
   if (remoteAddress === undefined || remotePort === undefined) return undefined
   if (localAddress === undefined || localPort === undefined) return undefined

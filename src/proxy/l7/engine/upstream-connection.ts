@@ -95,16 +95,15 @@ export class UpstreamConnection {
     this.deadlineMs = nowMs + owner.timeouts.connectMs
     this.isDedicated = preface !== undefined
     const { address, port, transport } = owner
-    this.#wire = new Wire(context, this, transport.tls?.connect(address, port, preface))
+    const secure = transport.tls?.connect(address, port, preface)
+    this.#wire = new Wire(context, this, secure)
     context.deadlines.add(this)
-    const { socket } = this.#wire
-    if (transport.tls !== undefined) {
-      socket.once('secureConnect', () => this.#onConnect())
+    if (secure !== undefined) {
+      secure.encrypted.once('secureConnect', () => this.#onConnect())
       this.#wire.resume()
       return
     }
-    socket.once('connect', () => this.#onConnect())
-    socket.connect({ host: address, port })
+    this.#wire.connect(address, port, () => this.#onConnect())
     if (preface !== undefined) this.#wire.write(preface)
   }
 

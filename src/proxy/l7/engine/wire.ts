@@ -1,5 +1,7 @@
-import { Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import type { EngineContext } from './engine-context.ts'
+import { PlainSocket, type PlainSocketListener } from './plain-socket.ts'
+import type { TcpHandle } from './tcp-handle.ts'
 
 /** Who a wire belongs to. */
 export interface WireOwner {
@@ -13,8 +15,6 @@ export interface WireOwner {
   onClose(): void
 }
 
-/** Never reached: how much may be pending is decided by the owners, and below the mark a stream spares a tick per write. */
-const HIGH_WATER_MARK = 1 << 30
 const NOTHING = new Uint8Array(0)
 /** Of what TLS has taken, so much may be on its way to the kernel before who writes must wait. */
 const ENCRYPTED_BYTES_MAX = 16 * 1024
@@ -35,8 +35,8 @@ export interface EncryptedSocket {
  * One that is encrypted brings each read in memory of its own, and has taken what is written to it when `write` returns;
  * who writes must wait only when much of it has not gone.
  */
-export class Wire {
-  readonly socket: Socket
+export class Wire implements PlainSocketListener {
+  readonly socket: PlainSocket | Socket
   /** Only while the connection changes hands is it another than at first. */
   owner: WireOwner
   /** The kernel has not yet taken all that was written. */
@@ -44,50 +44,50 @@ export class Wire {
   /** From the next read on: read into memory of its own. */
   isBulk = false
   readonly #context: EngineContext
-  readonly #plain: Socket | undefined
+  readonly #plain: PlainSocket | undefined
+  readonly #encrypted: EncryptedSocket | undefined
   #own: Uint8Array | undefined
   /** `#own` may still be written from. */
   #isLent = false
 
-  /** `handle`: an accepted connection below `net.Socket`, not yet read from. Without it the socket is to be connected. */
-  constructor(context: EngineContext, owner: WireOwner, handle: object | EncryptedSocket | undefined) {
+  /** `source`: an accepted connection below `net.Socket`, not yet read from. Without it there follows `connect`. */
+  constructor(context: EngineContext, owner: WireOwner, source: object | EncryptedSocket | undefined) {
     this.#context = context
     this.owner = owner
-    if (handle !== undefined && 'encrypted' in handle) {
-      this.#plain = handle.plain
-      this.socket = handle.encrypted
-      this.socket.pause()
-      this.socket.on('data', (b: Buffer) => this.#onData(b))
-    } else {
+    if (source !== undefined && 'encrypted' in source) {
       this.#plain = undefined
-      this.socket = new Socket({
-        ...(handle === undefined ? {} : { handle, manualStart: true }),
-        allowHalfOpen: true,
-        highWaterMark: HIGH_WATER_MARK,
-        onread: {
-          buffer: () => this.#nextBuffer(),
-          callback: (count: number, b: Uint8Array) => this.owner.onBytes(count, b),
-        },
-      } as ConstructorParameters<typeof Socket>[0])
-      this.socket.setNoDelay(true)
+      this.#encrypted = source
+      this.socket = source.encrypted
+      this.#listen(source.encrypted)
+    } else {
+      this.#plain = new PlainSocket(this, source as TcpHandle | undefined)
+      this.#encrypted = undefined
+      this.socket = this.#plain
     }
-    const { socket } = this
+  }
+
+  #listen(socket: Socket): void {
+    socket.pause()
+    socket.on('data', (b: Buffer) => this.#onData(b))
+    socket.setNoDelay(true)
     // Without listeners an error would end the process; what matters comes with 'close'.
     socket.on('error', ignore)
     socket.on('end', () => this.owner.onEnd())
-    socket.on('close', () => {
-      this.#own = undefined
-      this.owner.onClose()
-    })
+    socket.on('close', () => this.socketClosed())
   }
 
   /** What was written may still be read from where it stands. */
   get isHolding(): boolean {
-    return this.isPending && this.#plain === undefined
+    return this.isPending && this.#plain !== undefined
   }
 
   get isDestroyed(): boolean {
     return this.socket.destroyed
+  }
+
+  /** Only one that is not encrypted. `onConnect` is called before what was written so far goes out. */
+  connect(host: string, port: number, onConnect: () => void): void {
+    this.#plain!.connect(host, port, onConnect)
   }
 
   resume(): void {
@@ -96,35 +96,30 @@ export class Wire {
 
   /** The other side sees the connection break. */
   reset(): void {
-    const plain = this.#plain
-    if (plain === undefined) {
-      this.socket.resetAndDestroy()
-      return
+    if (this.#encrypted === undefined) this.#plain!.resetAndDestroy()
+    else {
+      this.#encrypted.plain.resetAndDestroy()
+      this.#encrypted.encrypted.destroy()
     }
-    plain.resetAndDestroy()
-    this.socket.destroy()
   }
 
   /** Gives the connection away; what was read is put back. Nothing more comes from this wire. */
   release(unread: Uint8Array): Socket {
-    const { socket } = this
     this.owner = NOBODY
-    socket.pause()
-    if (unread.length > 0) socket.unshift(Buffer.from(unread))
-    return socket
+    if (this.#plain !== undefined) return this.#plain.release(unread)
+    const { encrypted } = this.#encrypted!
+    encrypted.pause()
+    if (unread.length > 0) encrypted.unshift(Buffer.from(unread))
+    return encrypted
   }
 
   /** Writes bytes that stay as they are until they have gone, see `isPending` and `isHolding`. */
   write(bytes: Uint8Array): void {
-    const { socket } = this
-    if (this.#plain !== undefined) {
-      this.#encrypt(bytes)
-      return
-    }
-    socket.write(bytes)
-    if (socket.writableLength > 0 && !this.isPending) {
-      this.isPending = true
-      socket.write(NOTHING, this.#onDrained)
+    const plain = this.#plain
+    if (plain === undefined) this.#encrypt(this.#encrypted!.encrypted, bytes)
+    else {
+      plain.write(bytes)
+      this.isPending = plain.isPending
     }
   }
 
@@ -157,13 +152,20 @@ export class Wire {
   }
 
   /** TLS encrypts or copies what it gets before the call returns, but gets it only when what came before has gone. */
-  #encrypt(bytes: Uint8Array): void {
-    const { socket } = this
+  #encrypt(socket: Socket, bytes: Uint8Array): void {
     const mustWait = socket.writableLength > 0 || socket.connecting
     socket.write(mustWait ? Buffer.from(bytes) : bytes)
     if (socket.writableLength < ENCRYPTED_BYTES_MAX || this.isPending) return
     this.isPending = true
-    socket.write(NOTHING, this.#onDrained)
+    this.#awaitDrained(socket)
+  }
+
+  #awaitDrained(socket: Socket): void {
+    socket.write(NOTHING, (error) => {
+      if (error != null || socket.destroyed) return
+      if (socket.writableLength > 0) this.#awaitDrained(socket)
+      else this.socketDrained()
+    })
   }
 
   #onData(b: Buffer): void {
@@ -173,17 +175,27 @@ export class Wire {
     if (!goesOn) this.socket.pause()
   }
 
-  readonly #onDrained = (error?: Error | null): void => {
-    if (error != null || this.socket.destroyed) return
-    if (this.socket.writableLength > 0) {
-      this.socket.write(NOTHING, this.#onDrained)
-      return
-    }
+  // What the socket says.
+
+  socketRead(count: number, buffer: Uint8Array): boolean {
+    return this.owner.onBytes(count, buffer)
+  }
+
+  socketDrained(): void {
     this.isPending = false
     this.owner.onDrained()
   }
 
-  #nextBuffer(): Uint8Array {
+  socketEnded(): void {
+    this.owner.onEnd()
+  }
+
+  socketClosed(): void {
+    this.#own = undefined
+    this.owner.onClose()
+  }
+
+  nextBuffer(): Uint8Array {
     const context = this.#context
     if (this.isBulk) {
       this.#own ??= context.bulk.take()
