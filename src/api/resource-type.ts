@@ -8,9 +8,11 @@ import type {
   ConfigMap,
   Endpoints,
   Event,
+  LimitRange,
   Namespace,
   Node,
   Pod,
+  ResourceQuota,
   Secret,
   Service,
   ServiceAccount,
@@ -47,6 +49,8 @@ export const SECRETS = namespaced<Secret>('', 'secrets', 'Secret')
 export const EVENTS = namespaced<Event>('', 'events', 'Event')
 export const SERVICE_ACCOUNTS = namespaced<ServiceAccount>('', 'serviceaccounts', 'ServiceAccount')
 export const NAMESPACES = clusterScoped<Namespace>('', 'namespaces', 'Namespace')
+export const LIMIT_RANGES = namespaced<LimitRange>('', 'limitranges', 'LimitRange')
+export const RESOURCE_QUOTAS = namespaced<ResourceQuota>('', 'resourcequotas', 'ResourceQuota')
 export const NODES = clusterScoped<Node>('', 'nodes', 'Node')
 export const DEPLOYMENTS = namespaced<Deployment>('apps', 'deployments', 'Deployment')
 export const REPLICA_SETS = namespaced<ReplicaSet>('apps', 'replicasets', 'ReplicaSet')

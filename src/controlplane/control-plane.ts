@@ -1,6 +1,8 @@
 import { join } from 'node:path'
+import type { ResourceDefinition } from '../api/definition.ts'
 import { DEFINITIONS } from '../api/definitions/all.ts'
 import { CLUSTER_LOOPBACK } from '../api/definitions/ip-rules.ts'
+import { LIMIT_RANGE } from '../api/definitions/limit-range/definition.ts'
 import type { KubeObject } from '../api/object.ts'
 import { NODES, PODS, SERVICES } from '../api/resource-type.ts'
 import type { Node, Pod, Service } from '../api/types/core-v1.gen.ts'
@@ -13,8 +15,11 @@ import { createEventRecorder, type EventRecorder } from '../client/event-recorde
 import { createInformerFactory, type InformerFactory } from '../client/informer-factory.ts'
 import { startLoadBalancerController } from './allocators/load-balancer-controller.ts'
 import { createServiceAddresses } from './allocators/service-addresses.ts'
+import { createLimitRanger } from './apiserver/admission/limit-ranger.ts'
+import { createResourceQuotas } from './apiserver/admission/resource-quota.ts'
 import { type ApiServer, createApiServer } from './apiserver/api-server.ts'
 import { bootstrap } from './apiserver/bootstrap.ts'
+import type { ResourceCache } from './apiserver/cache/resource-cache.ts'
 import type { CoreRequest } from './apiserver/core-request.ts'
 import { openAuditLog } from './apiserver/edge/audit-log.ts'
 import { createAuthenticate } from './apiserver/edge/authenticate.ts'
@@ -178,6 +183,9 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     logger: logger.child({ part: 'metrics' }),
   })
   const authorizer = createStaticAuthorizer({ podsOnNode })
+  // Asked only by requests, so once there is a server.
+  const cacheOf = (definition: ResourceDefinition): ResourceCache => server!.registry.cacheOf(definition)
+  const quotas = createResourceQuotas({ definitions: DEFINITIONS, cacheOf, nowMs: () => clock.now() })
   server = await phase('API server', () =>
     createApiServer({
       store,
@@ -186,6 +194,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
         createNodeRestriction(podsOnNode),
         createEndpointRestriction(CLUSTER_LOOPBACK, podAddresses, nodeAddresses),
         addresses,
+        createLimitRanger(() => cacheOf(LIMIT_RANGE)),
+        quotas,
       ],
       authorizer,
       clock,
@@ -200,7 +210,11 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       tokens,
       verifyToken: (token, audiences) => tokens.verify(token, bindings, audiences),
       onRequest: (record) => audit.record(record),
-      ...(options.election === undefined ? {} : { ordered: takesAddresses }),
+      lanesOf: (request) => {
+        const quota = quotas.laneOf(request)
+        const shared = options.election !== undefined && takesAddresses(request)
+        return [...(quota === undefined ? [] : [quota]), ...(shared ? [ADDRESSES_KEY] : [])]
+      },
     }),
   )
   const repairAddresses = async (): Promise<void> => {

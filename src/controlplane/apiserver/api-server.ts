@@ -54,8 +54,8 @@ export interface ApiServerOptions extends DispatchOptions {
   /** What other parts of the process add to `/metrics`. */
   readonly metrics?: () => Iterable<MetricFamily>
   readonly verifyToken?: (token: string, audiences?: readonly string[]) => Promise<User | undefined>
-  /** Which writes decide on what other API servers of the cluster decide on, too: they are carried out in turn. */
-  readonly ordered?: (request: CoreRequest) => boolean
+  /** Names for what a write decides on together with others: those that share one are carried out in turn. */
+  readonly lanesOf?: (request: CoreRequest) => readonly string[]
   /** Called for each answered request of a caller over the wire; for a watch, a followed log or an upgraded connection when it begins. */
   readonly onRequest?: (record: RequestRecord) => void
   /** What `/readyz` waits for beside the server itself: name → is it ready. */
@@ -100,7 +100,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const cache = new ClusterCache({ store, prefixes, transform: options.transform, clock, logger })
   await cache.start()
   const registry = new Registry({ store, cache, transform: options.transform, admission: options.admission, clock })
-  const inTurn = createOrderedWrites(options.ordered ?? (() => false))
+  const inTurn = createOrderedWrites(options.lanesOf ?? (() => []))
   const dispatch = inTurn(createDispatch(registry, options))
   const readiness = { 'watch-cache': () => cache.serving, ...options.readiness }
   const virtual = new Map(options.virtual?.map((resource) => [resource.definition, resource]))

@@ -1,31 +1,41 @@
-import { GuardMovedError } from './admission.ts'
+import { OutdatedDecisionError } from './admission.ts'
 import type { CoreRequest } from './core-request.ts'
 import type { Dispatch } from './dispatch.ts'
 
-/** How often a write that another API server got in front of is decided anew before its client is told. */
+/** How often a write that another one got in front of is decided anew before its client is told. */
 const TRIES = 50
 
 /**
- * Carries some requests out one after the other, and anew when another API server was faster: those whose admission
- * decides on something that all API servers share, as addresses of Services. Others are not held up.
+ * Carries out in turn the requests whose admission decides on something they share, as addresses of Services or the
+ * quotas of a namespace: `lanesOf` names what. A request waits for those before it in any of its lanes; others are not
+ * held up. What was decided on something that another writer has changed meanwhile is decided anew.
  */
-export function createOrderedWrites(applies: (request: CoreRequest) => boolean): (dispatch: Dispatch) => Dispatch {
-  let last: Promise<unknown> = Promise.resolve()
+export function createOrderedWrites(
+  lanesOf: (request: CoreRequest) => readonly string[],
+): (dispatch: Dispatch) => Dispatch {
+  const last = new Map<string, Promise<unknown>>()
   return (dispatch) => {
     const decided = async (request: CoreRequest): ReturnType<Dispatch> => {
       for (let tries = 1; ; tries++) {
         try {
           return await dispatch(request)
         } catch (error) {
-          if (!(error instanceof GuardMovedError) || tries >= TRIES) throw error
+          if (!(error instanceof OutdatedDecisionError) || tries >= TRIES) throw error
         }
       }
     }
-    return (request) => {
-      if (!applies(request)) return dispatch(request)
-      const answer = last.then(() => decided(request))
-      last = answer.catch(() => undefined)
-      return answer
+    return async (request) => {
+      const lanes = lanesOf(request)
+      if (lanes.length === 0) return decided(request)
+      const before = Promise.all(lanes.map((lane) => last.get(lane)))
+      const answer = before.then(() => decided(request))
+      const done = answer.catch(() => undefined)
+      for (const lane of lanes) last.set(lane, done)
+      try {
+        return await answer
+      } finally {
+        for (const lane of lanes) if (last.get(lane) === done) last.delete(lane)
+      }
     }
   }
 }

@@ -3,13 +3,24 @@ import type { Draft, KubeObject } from '../../api/object.ts'
 import { decodeObject } from '../../api/schema/decode.ts'
 import { conflictError, notFoundError, StatusError } from '../../api/status-error.ts'
 import type { Clock } from '../../base/clock.ts'
-import { type CommitResult, type Revision, type Store, StoreError, type StoreTransaction } from '../store/store.ts'
+import {
+  type CommitResult,
+  type Put,
+  type Revision,
+  type Store,
+  StoreError,
+  type StoreTransaction,
+} from '../store/store.ts'
 import {
   type AdmissionEffect,
   type AdmissionPlugin,
   type AdmissionRequest,
+  type AdmissionReview,
+  type Companion,
+  CompanionMovedError,
   type Guard,
   GuardMovedError,
+  MODIFIED,
   type WriteOutcome,
 } from './admission.ts'
 import { CachedObject, deepFreeze, withResourceVersion } from './cache/cached-object.ts'
@@ -28,7 +39,6 @@ export interface RegistryOptions {
   readonly clock: Clock
 }
 
-const MODIFIED = 'the object has been modified; please apply your changes to the latest version and try again'
 const RETRIES_MAX = 10
 /** What a guard's key holds says nothing: its revision does. */
 const GUARD_VALUE = Buffer.from('{}')
@@ -41,6 +51,19 @@ const FINDINGS_MAX = 20
 
 function failedOutcome(error: unknown): WriteOutcome {
   return error instanceof StoreError && error.mayHaveHappened ? 'unknown' : 'abandoned'
+}
+
+/** An object without what only the store knows of it, and its bytes before encryption. */
+interface StoredForm {
+  readonly stored: KubeObject
+  readonly plain: Buffer
+}
+
+function storedForm(definition: ResourceDefinition, object: KubeObject): StoredForm {
+  const form = definition.storage?.toStorage(object) ?? object
+  const { resourceVersion: _, ...metadata } = form.metadata ?? {}
+  const stored = { ...form, metadata }
+  return { stored, plain: Buffer.from(JSON.stringify(stored)) }
 }
 
 /**
@@ -129,6 +152,23 @@ export class Registry {
     return effects
   }
 
+  /** Runs the plugins that look at a valid object last; returns their effects with the earlier ones. */
+  async review(request: AdmissionReview, earlier: readonly AdmissionEffect[]): Promise<readonly AdmissionEffect[]> {
+    let effects: AdmissionEffect[] | undefined
+    try {
+      for (const plugin of this.#options.admission) {
+        const effect = await plugin.review?.(request)
+        if (effect === undefined) continue
+        effects ??= [...earlier]
+        effects.push(effect)
+      }
+    } catch (error) {
+      for (const effect of effects ?? earlier) effect.settle('abandoned')
+      throw storeStatus(error)
+    }
+    return effects ?? earlier
+  }
+
   /**
    * Writes an object if its key stands at `expected` (0n: is free); resolves to undefined when it does not. With
    * `dryRun` nothing is written and the object comes back as it would have been.
@@ -144,27 +184,39 @@ export class Registry {
     const { namespace = '', name = '' } = object.metadata ?? {}
     const key = storageKey(definition, namespace, name)
     const guards = effects.map(({ guard }) => guard).filter((guard) => guard !== undefined)
+    const companions = effects.flatMap((effect) => effect.companions ?? [])
     let outcome: WriteOutcome = 'abandoned'
     let at: Revision | undefined
     try {
-      const form = definition.storage?.toStorage(object) ?? object
-      const { resourceVersion: _, ...metadata } = form.metadata ?? {}
-      const stored = { ...form, metadata }
-      const plain = Buffer.from(JSON.stringify(stored))
+      const { stored, plain } = storedForm(definition, object)
       if (plain.length > OBJECT_BYTES_MAX)
         throw new StatusError('RequestEntityTooLarge', `the object is too large: limit is ${OBJECT_BYTES_MAX}`)
       const asOf = (revision: Revision): CachedObject =>
         new CachedObject(key, deepFreeze(withResourceVersion(stored, revision)), revision, plain.length)
       if (dryRun) return asOf(expected)
-      const bytes = transform?.toStorage(key, plain) ?? plain
-      cache.announce(bytes, stored)
+      const put = (at: string, form: StoredForm): Put => {
+        const bytes = transform?.toStorage(at, form.plain) ?? form.plain
+        cache.announce(bytes, form.stored)
+        return { key: at, value: bytes }
+      }
       const { ok, revision } = await this.#commit({
-        expect: [{ key, modRevision: expected }, ...guards],
-        puts: [{ key, value: bytes }, ...guards.map((guard) => ({ key: guard.key, value: GUARD_VALUE }))],
+        expect: [
+          { key, modRevision: expected },
+          ...guards,
+          ...companions.map((companion) => ({ key: companion.stored.key, modRevision: companion.stored.revision })),
+        ],
+        puts: [
+          put(key, { stored, plain }),
+          ...guards.map((guard) => ({ key: guard.key, value: GUARD_VALUE })),
+          ...companions.map((companion) =>
+            put(companion.stored.key, storedForm(companion.definition, companion.object)),
+          ),
+        ],
         deletes: [],
       })
       if (!ok) {
         for (const guard of guards) await this.#checkGuard(guard)
+        for (const companion of companions) await this.#checkCompanion(companion)
         return undefined
       }
       outcome = 'committed'
@@ -207,6 +259,11 @@ export class Registry {
   async #checkGuard(guard: Guard): Promise<void> {
     const found = await this.#options.store.get(guard.key)
     if ((found?.modRevision ?? 0n) !== guard.modRevision) throw new GuardMovedError(guard)
+  }
+
+  async #checkCompanion(companion: Companion): Promise<void> {
+    const found = await this.#options.store.get(companion.stored.key)
+    if (found?.modRevision !== companion.stored.revision) throw new CompanionMovedError(companion)
   }
 
   /** Commits; for a fenced writer only as long as the Lease is its own. */

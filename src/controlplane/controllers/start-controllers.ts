@@ -15,6 +15,7 @@ import { startNodeLifecycleController } from './node-lifecycle/node-lifecycle-co
 import { startTaintEvictionController } from './node-lifecycle/taint-eviction-controller.ts'
 import { startPodGcController } from './pod-gc/pod-gc-controller.ts'
 import { startReplicaSetController } from './replica-set/replica-set-controller.ts'
+import { startResourceQuotaController } from './resource-quota/resource-quota-controller.ts'
 
 /** Periods in milliseconds, with Kubernetes' defaults. */
 export interface ControllerTimings {
@@ -68,6 +69,7 @@ export function startControllers(options: ControllersOptions): RunningController
       rates: { normal: 0.1, reduced: 0.01 },
     }),
     startTaintEvictionController(context),
+    startResourceQuotaController(context),
     startPodGcController(context, {
       quarantineMs: timings.orphanQuarantineMs ?? 40_000,
       terminatedMax: 12_500,

@@ -117,27 +117,29 @@ export async function createObject(
   for (let tries = 1; ; tries++) {
     if (generates) meta.name = generatedName(meta.generateName!)
     const name = meta.name ?? ''
-    const effects = await registry.admit({
-      operation: 'CREATE',
+    const asked = {
+      operation: 'CREATE' as const,
       definition,
       subresource: '',
       namespace: definition.namespaced ? info.namespace : undefined,
       name,
-      object: draft,
       previous: undefined,
       user,
       dryRun,
-    })
+    }
+    const admitted = await registry.admit({ ...asked, object: draft })
     const object = structuredObject(draft)
     const rules = { namespaced: definition.namespaced, nameKind: definition.nameKind, path: 'metadata' }
     const errors = [...validateObjectMeta(object.metadata ?? {}, rules), ...definition.validate(object)]
     if (errors.length > 0) {
-      for (const effect of effects) effect.settle('abandoned')
+      for (const effect of admitted) effect.settle('abandoned')
       throw invalidError(definition, name, errors)
     }
     const exists = registry.cacheOf(definition).get(storageKey(definition, info.namespace, name)) !== undefined
-    if (exists) for (const effect of effects) effect.settle('abandoned')
-    const written = exists ? undefined : await registry.write(definition, object, 0n, effects, dryRun)
+    if (exists) for (const effect of admitted) effect.settle('abandoned')
+    const written = exists
+      ? undefined
+      : await registry.write(definition, object, 0n, await registry.review({ ...asked, object }, admitted), dryRun)
     if (written !== undefined) return registry.served(definition, written)
     if (!generates || tries >= GENERATE_TRIES) throw alreadyExistsError(definition, name)
   }

@@ -94,29 +94,30 @@ export async function replaceObject(
     draft.metadata = statusMetadata(meta, previous.metadata ?? {})
   } else definition.prepareForUpdate(draft, previous, { nowMs, subresource })
   const dryRun = isDryRun(query)
-  const effects = await registry.admit({
-    operation: 'UPDATE',
+  const asked = {
+    operation: 'UPDATE' as const,
     definition,
     subresource,
     namespace: definition.namespaced ? info.namespace : undefined,
     name,
-    object: draft,
     previous,
     user,
     dryRun,
-  })
+  }
+  const admitted = await registry.admit({ ...asked, object: draft })
   const next = structuredObject(draft)
   const errors = validateChange(definition, subresource, next, previous)
   const unchanged = errors.length === 0 && sameObject(next, previous)
-  if (errors.length > 0 || unchanged) for (const effect of effects) effect.settle('abandoned')
+  if (errors.length > 0 || unchanged) for (const effect of admitted) effect.settle('abandoned')
   if (errors.length > 0) throw invalidError(definition, name, errors)
   if (unchanged) return registry.served(definition, stored)
 
   const deleting =
     next.metadata?.deletionTimestamp !== undefined && (next.metadata.deletionGracePeriodSeconds ?? 0) === 0
   if (deleting && finishDeletion(next)) {
-    return (await registry.remove(stored, effects, dryRun)) ? registry.served(definition, stored) : undefined
+    return (await registry.remove(stored, admitted, dryRun)) ? registry.served(definition, stored) : undefined
   }
+  const effects = await registry.review({ ...asked, object: next }, admitted)
   const written = await registry.write(definition, next, stored.revision, effects, dryRun)
   return written === undefined ? undefined : registry.served(definition, written)
 }

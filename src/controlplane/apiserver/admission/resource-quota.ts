@@ -1,0 +1,93 @@
+import type { ResourceDefinition } from '../../../api/definition.ts'
+import { RESOURCE_QUOTA } from '../../../api/definitions/resource-quota/definition.ts'
+import type { Draft } from '../../../api/object.ts'
+import { QuantityError } from '../../../api/quantity.ts'
+import type { ResourceQuota } from '../../../api/types/core-v1.gen.ts'
+import { chargeQuotas } from '../../quota/charge-quotas.ts'
+import { countedTypes, countUsage, isCountable } from '../../quota/count-usage.ts'
+import { evaluatorOf } from '../../quota/evaluators.ts'
+import type { AdmissionPlugin, AdmissionRequest } from '../admission.ts'
+import type { CachedObject } from '../cache/cached-object.ts'
+import type { ResourceCache } from '../cache/resource-cache.ts'
+import type { CoreRequest } from '../core-request.ts'
+import { storageKey } from '../request-info.ts'
+import { forbiddenByAdmission } from './forbidden-by-admission.ts'
+
+export interface ResourceQuotaOptions {
+  /** Everything that quotas may count. */
+  readonly definitions: readonly ResourceDefinition[]
+  readonly cacheOf: (definition: ResourceDefinition) => ResourceCache
+  readonly nowMs: () => number
+}
+
+export interface ResourceQuotaPlugin extends AdmissionPlugin {
+  /** The namespace whose quotas a request may use up; undefined when it uses none. */
+  laneOf(request: CoreRequest): string | undefined
+}
+
+const OPERATIONS: Readonly<Record<string, 'CREATE' | 'UPDATE'>> = {
+  create: 'CREATE',
+  update: 'UPDATE',
+  patch: 'UPDATE',
+}
+
+/**
+ * Holds namespaces to their quotas (Kubernetes' ResourceQuota). What a write adds is put into the quotas' status in the
+ * very commit that stores the object: nothing is counted that was not stored, and nothing stored that was not counted,
+ * whoever else writes and however many API servers there are.
+ */
+export function createResourceQuotas(options: ResourceQuotaOptions): ResourceQuotaPlugin {
+  const { definitions, cacheOf, nowMs } = options
+  const types = definitions.filter((definition) => isCountable(definition) && definition.storage === undefined)
+  const quotasOf = (namespace: string): readonly CachedObject[] => {
+    const cache = cacheOf(RESOURCE_QUOTA)
+    return cache.size === 0 ? [] : [...cache.range(storageKey(RESOURCE_QUOTA, namespace, ''))]
+  }
+
+  /** A quota that is made counts from the start; what is stored at the same moment the controller adds. */
+  const countNew = (quota: Draft<ResourceQuota>, namespace: string): void => {
+    const counted = countedTypes(quota as ResourceQuota, types).map((definition) => ({
+      type: definition,
+      objects: [...cacheOf(definition).range(storageKey(definition, namespace, ''))].map(({ object }) => object),
+    }))
+    try {
+      quota.status = countUsage(quota as ResourceQuota, counted, nowMs()).status as Draft<ResourceQuota>['status']
+    } catch (error) {
+      // Validation says what is wrong with it.
+      if (!(error instanceof QuantityError)) throw error
+    }
+  }
+
+  return {
+    name: 'ResourceQuota',
+    async admit({ operation, definition, subresource, namespace, object }: AdmissionRequest) {
+      if (operation === 'CREATE' && definition === RESOURCE_QUOTA && subresource === '' && namespace !== undefined)
+        countNew(object as Draft<ResourceQuota>, namespace)
+      return undefined
+    },
+    async review(request) {
+      const { definition, operation, subresource, namespace, object, previous } = request
+      if (namespace === undefined || !isCountable(definition)) return undefined
+      const stored = quotasOf(namespace)
+      if (stored.length === 0) return undefined
+      const evaluator = evaluatorOf(definition)
+      if (!evaluator.charges(operation, subresource)) return undefined
+      const quotas = stored.map((quota) => quota.object as ResourceQuota)
+      const result = chargeQuotas(quotas, { evaluator, object, previous }, nowMs())
+      if (result.kind === 'refused') throw forbiddenByAdmission(request, result.why)
+      if (result.quotas.length === 0) return undefined
+      const companions = result.quotas.map((quota) => ({
+        definition: RESOURCE_QUOTA,
+        object: quota,
+        stored: stored.find(({ object: { metadata } }) => metadata?.name === quota.metadata?.name)!,
+      }))
+      return { companions, settle() {} }
+    },
+    laneOf({ definition, info }) {
+      const operation = OPERATIONS[info.verb]
+      if (operation === undefined || !isCountable(definition)) return undefined
+      if (!evaluatorOf(definition).charges(operation, info.subresource)) return undefined
+      return quotasOf(info.namespace).length === 0 ? undefined : `quotas of ${info.namespace}`
+    },
+  }
+}
