@@ -65,6 +65,8 @@ export class ClientConnection implements ExchangeOwner {
   /** The client has ended its side. */
   #isEnded = false
   #isClosing = false
+  /** By its own word the client asks for nothing after the request under way. */
+  #isClientDone = false
   #isReadPaused = false
   #isRequestPaused = false
   #isProcessing = false
@@ -140,7 +142,7 @@ export class ClientConnection implements ExchangeOwner {
   onEnd(): void {
     this.#isEnded = true
     if (this.#state === TUNNEL) this.#tunnel!.end()
-    else if (this.#state === IDLE && !this.#isUnread()) this.#wire.socket.end()
+    else if (this.#state === IDLE && !this.#isUnread()) this.#wire.finish()
     else if (this.#state === LINGERING || this.#state === CLOSED) return
     // The rest of the request will never come.
     else if (!this.isRequestDone) this.destroy()
@@ -354,6 +356,7 @@ export class ClientConnection implements ExchangeOwner {
     this.#minor = head.minor
     this.#bodyBytes = 0
     exchange.begin(head, b, reader.to - reader.from, nowMs)
+    if (!head.keepsAlive) this.#isClientDone = true
     if (!head.keepsAlive || context.isDraining) this.#isClosing = true
     if (head.framing === NO_BODY) {
       reader.next()
@@ -442,9 +445,13 @@ export class ClientConnection implements ExchangeOwner {
     this.#state = LINGERING
     this.deadlineMs = clock.monotonic() + (this.#wire.isPending ? settings.bodyMs : settings.lingerMs)
     const { inbox } = this.#reader
+    const mayFollow = !this.#isEnded && (!this.#isClientDone || !this.isRequestDone)
+    const isUnread = inbox.size > 0
     inbox.at = inbox.end
     this.#wire.isBulk = false
-    this.#wire.socket.end()
+    // Closing with something unread would be a reset, which may overtake what was said.
+    if (mayFollow || isUnread) this.#wire.socket.end()
+    else this.#wire.finish()
     this.#updateReading()
   }
 

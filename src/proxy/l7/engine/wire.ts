@@ -103,6 +103,12 @@ export class Wire implements PlainSocketListener {
     }
   }
 
+  /** All has been said on both sides: closes at once where the kernel has taken it, else when it has. */
+  finish(): void {
+    if (this.#plain === undefined) this.#encrypted!.encrypted.end()
+    else this.#plain.destroySoon()
+  }
+
   /** Gives the connection away; what was read is put back. Nothing more comes from this wire. */
   release(unread: Uint8Array): Socket {
     this.owner = NOBODY
