@@ -21,6 +21,8 @@ const PREFIXES: Readonly<Record<string, string>> = {
   leases: '/registry/leases',
   endpointslices: '/registry/endpointslices',
   poddisruptionbudgets: '/registry/poddisruptionbudgets',
+  limitranges: '/registry/limitranges',
+  resourcequotas: '/registry/resourcequotas',
 }
 
 const COLUMNS: Readonly<Record<string, string>> = {
@@ -38,6 +40,8 @@ const COLUMNS: Readonly<Record<string, string>> = {
   horizontalpodautoscalers: 'Name Reference Targets MinPods MaxPods Replicas Age',
   leases: 'Name Holder Age',
   endpointslices: 'Name AddressType Ports Endpoints Age',
+  limitranges: 'Name,Created At',
+  resourcequotas: 'Name Request Limit Age',
   poddisruptionbudgets: 'Name,Min Available,Max Unavailable,Allowed Disruptions,Age',
 }
 
