@@ -38,6 +38,8 @@ import { CONTROL_PLANE_USER } from './apiserver/user.ts'
 import { startAutoscaler } from './autoscaler/autoscaler-controller.ts'
 import { QueueMetrics } from './controllers/queue-metrics.ts'
 import { startControllers } from './controllers/start-controllers.ts'
+import { cacheObjects } from './metrics-api/cache-objects.ts'
+import { createMeshSource } from './metrics-api/mesh/create-mesh-source.ts'
 import { createMetricsApi, type MetricsApiOptions } from './metrics-api/metrics-api.ts'
 import { startScheduler } from './scheduler/start-scheduler.ts'
 import { type ElectionOptions, startElected } from './start-elected.ts'
@@ -178,7 +180,9 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const queues = new QueueMetrics()
   const metrics = createMetricsApi({
     objects: measured,
+    cluster: cacheObjects(() => server?.registry),
     source: logSource,
+    meshSource: createMeshSource(nodes),
     clock,
     logger: logger.child({ part: 'metrics' }),
   })
@@ -205,6 +209,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       transform: ensureSecretEncryption(dataDir),
       logSource,
       virtual: metrics.resources,
+      groups: metrics.groups,
       metrics: () => queues.families(),
       streamSource: createPodStreamSource(nodes),
       tokens,

@@ -54,10 +54,12 @@ function segments(...parts: readonly string[]): string {
   return parts.map((part) => `/${encodeURIComponent(part)}`).join('')
 }
 
+const NOT_SERVED = 'the server could not find the requested resource'
+
 /** An answer's error in the words people know: client-go adds what was asked for to an answer that says nothing. */
 function refusal(status: number, body: unknown, what: string): string {
   const { message } = (body ?? {}) as Status
-  if (status === 404) return `the server could not find the requested resource (get ${what})`
+  if (status === 404 && (!message || message === NOT_SERVED)) return `${NOT_SERVED} (get ${what})`
   return message || `the server answered ${status}`
 }
 

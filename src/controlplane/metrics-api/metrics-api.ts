@@ -6,10 +6,19 @@ import type { NodeMetrics, PodMetrics } from '../../api/types/metrics-v1beta1.ts
 import type { Clock } from '../../base/clock.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { PodLogSource } from '../apiserver/edge/pod-log-source.ts'
+import type { VirtualGroup } from '../apiserver/virtual-group.ts'
 import type { VirtualResource } from '../apiserver/virtual-resource.ts'
+import type { ClusterObjects } from './cluster-objects.ts'
 import { inSlices } from './in-slices.ts'
+import { findProxies } from './mesh/find-proxies.ts'
+import { MeshCollector } from './mesh/mesh-collector.ts'
+import { MeshMetrics } from './mesh/mesh-metrics.ts'
+import type { MeshSource } from './mesh/mesh-source.ts'
+import type { MetricSource } from './metric-source.ts'
 import { nodeMetrics, podMetrics } from './metrics-objects.ts'
 import { UsageCollector } from './usage-collector.ts'
+import { createCustomMetricsGroup } from './values/custom-metrics-group.ts'
+import { createExternalMetricsGroup } from './values/external-metrics-group.ts'
 
 export interface MetricsApiOptions {
   /** The cluster's objects, as the API server's cache has them. */
@@ -20,22 +29,63 @@ export interface MetricsApiOptions {
     /** Of all namespaces when it is empty. */
     pods(namespace: string): readonly Pod[]
   }
+  readonly cluster: ClusterObjects
   /** Reads a document of a node's API. */
   readonly source: PodLogSource
+  readonly meshSource: MeshSource
   readonly clock: Clock
   readonly logger: Logger
 }
 
 export interface MetricsApi {
+  /** metrics.k8s.io */
   readonly resources: readonly VirtualResource[]
+  /** custom.metrics.k8s.io and external.metrics.k8s.io */
+  readonly groups: readonly VirtualGroup[]
+  /** Calls the listener whenever there are new figures of the traffic; the return value ends it. */
+  onTraffic(listener: () => void): () => void
   close(): void
+}
+
+/** The metrics APIs: usage from what agents measure, traffic from what proxies count. */
+export function createMetricsApi(options: MetricsApiOptions): MetricsApi {
+  const { cluster, meshSource, clock, logger } = options
+  const usage = createUsageResources(options)
+  const listeners = new Set<() => void>()
+  const mesh = new MeshCollector({
+    proxies: () => findProxies(cluster),
+    source: meshSource,
+    clock,
+    logger,
+    onSamples: () => {
+      for (const listener of listeners) listener()
+    },
+  })
+  const sources: readonly MetricSource[] = [new MeshMetrics(mesh) as unknown as MetricSource]
+  return {
+    resources: usage.resources,
+    groups: [createCustomMetricsGroup({ sources, objects: cluster }), createExternalMetricsGroup({ sources })],
+    onTraffic(listener) {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+    close() {
+      usage.close()
+      mesh.close()
+    },
+  }
 }
 
 /**
  * metrics.k8s.io: usage of pods and nodes, from what their agents measure. A node is believed about the pods that are
  * bound to it and about no other.
  */
-export function createMetricsApi({ objects, source, clock, logger }: MetricsApiOptions): MetricsApi {
+function createUsageResources({
+  objects,
+  source,
+  clock,
+  logger,
+}: MetricsApiOptions): Pick<MetricsApi, 'resources' | 'close'> {
   const collector = new UsageCollector({ nodes: objects.nodes, source, clock, logger })
   const ofPod = (pod: Pod | undefined): PodMetrics | undefined => {
     if (pod?.status?.phase !== 'Running') return undefined

@@ -53,6 +53,8 @@ async function measured(t: TestContext): Promise<Measured> {
         })(),
       }
     },
+    cluster: { find: () => undefined, list: () => [] },
+    meshSource: () => Promise.reject(new Error('there are no proxies')),
     clock: impatient,
     logger: silentLogger,
   })
