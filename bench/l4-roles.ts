@@ -49,10 +49,12 @@ export async function runRelay(address: string, port: number, endpoint: string, 
     service: 'bench/backend',
     servicePort: 'bench/backend:',
     endpoints: [{ address: endpoint, port: endpointPort, nodeName: undefined }],
+    localTo: undefined,
     endpointsByNode: undefined,
     sourceRanges: undefined,
     affinityMs: undefined,
     keepSource: false,
+    http: undefined,
     rank: '',
   }
   const listeners = EMPTY_TABLE.listeners.set(listener.key, listener)

@@ -87,7 +87,7 @@ export async function startProxy(options: ProxyOptions): Promise<ServiceProxy> {
     clock,
     logger,
     name: options.leaseName,
-    active: (address) => dataplane.connections.active(address),
+    active: (address) => dataplane.active(address),
   })
   let isStale = false
   let applying: Promise<void> | undefined
@@ -97,6 +97,7 @@ export async function startProxy(options: ProxyOptions): Promise<ServiceProxy> {
       isStale = false
       const began = clock.monotonic()
       const { previous, next, services, triggeredAt } = keeper.rebuild()
+      await dataplane.prepare(next, services)
       const applied = dataplane.apply(previous, next)
       // Endpoints to choose from changed within that call, and connections left; only ports are still being opened.
       drain.drain([...next.draining.keys()].sort())
@@ -188,7 +189,7 @@ function proxyStatus(dataplane: UserspaceDataplane, { table }: TableKeeper): Pro
     dataplane: 'userspace',
     services: table.services.size,
     listeners: { bound: count('bound'), waiting: count('waiting'), failed: count('failed') },
-    connections: dataplane.connections.count,
+    connections: dataplane.connections.count + (dataplane.http?.connections ?? 0),
     draining: [...table.draining.keys()].sort(),
     failures: bindings.flatMap(({ listener, binding }) =>
       binding.state === 'failed'

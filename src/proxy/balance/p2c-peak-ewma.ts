@@ -9,6 +9,9 @@ import {
   UNKNOWN_LATENCY_MS,
 } from './latency-estimate.ts'
 
+/** What an endpoint is taken for that nothing is known of: less is no reason to prefer one idle endpoint to another. */
+const IDLE_DIFFERENCE_MS = UNKNOWN_LATENCY_MS
+
 export interface P2cPeakEwmaOptions {
   readonly random: () => number
   /** Default 10,000. */
@@ -30,6 +33,9 @@ export interface P2cPeakEwmaOptions {
  *
  * An endpoint that has not answered yet counts as slow (30 ms) while something is under way to it, and until then as
  * no slower than the one it is compared with: it is tried with one request, learnt about, and only then given more.
+ *
+ * While nothing is under way to either of the two, latencies that differ by less than 30 ms count as the same: one slow
+ * answer of long ago must not leave an endpoint without any of the requests that come one by one.
  *
  * Two draws and two costs, whatever the number of endpoints; nothing is allocated.
  */
@@ -58,6 +64,10 @@ export function p2cPeakEwma(options: P2cPeakEwmaOptions): Balancer {
       const knownB = expected(b, nowMs)
       const expectedA = Number.isNaN(knownA) ? unknown(a, knownB) : knownA
       const expectedB = Number.isNaN(knownB) ? unknown(b, knownA) : knownB
+      if (a.inFlight === 0 && b.inFlight === 0 && a.effectiveWeight === b.effectiveWeight) {
+        const difference = expectedA - expectedB
+        if (difference < IDLE_DIFFERENCE_MS && difference > -IDLE_DIFFERENCE_MS) return i
+      }
       const costA = (expectedA * (a.inFlight + 1)) / a.effectiveWeight
       const costB = (expectedB * (b.inFlight + 1)) / b.effectiveWeight
       if (costA === costB) return a.inFlight <= b.inFlight ? i : j

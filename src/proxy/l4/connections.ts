@@ -40,11 +40,19 @@ export class Connections {
     return this.#shed
   }
 
-  /** Whether there is room for one more; then its `TcpRelay` is to be made, which adds itself. */
+  /**
+   * Whether there is room for one more; then its `TcpRelay` is to be made, which adds itself, or `giveBack` is to be
+   * called when it has ended.
+   */
   admit(): boolean {
     const isAdmitted = this.#descriptors.take(DESCRIPTORS)
     if (!isAdmitted) this.#shed += 1
     return isAdmitted
+  }
+
+  /** One that was admitted and never became a relay has ended. */
+  giveBack(): void {
+    this.#descriptors.giveBack(DESCRIPTORS)
   }
 
   add(relay: TcpRelay): void {

@@ -1,6 +1,14 @@
 import type { Clock, Timer } from '../../base/clock.ts'
+import type { HttpServices } from '../http-services/http-services.ts'
 import { diffTables } from '../table/diff-tables.ts'
-import { type Endpoint, type Listener, listenerKey, type RoutingTable, reachable } from '../table/routing-table.ts'
+import {
+  EMPTY_TABLE,
+  type Endpoint,
+  type Listener,
+  listenerKey,
+  type RoutingTable,
+  reachable,
+} from '../table/routing-table.ts'
 import { Connections } from './connections.ts'
 import type { Dataplane } from './dataplane.ts'
 import { DescriptorBudget } from './descriptor-budget.ts'
@@ -39,6 +47,9 @@ export class UserspaceDataplane implements Dataplane {
   readonly #servicePorts = new Map<string, { readonly servicePort: ServicePort; listeners: number }>()
   readonly #descriptors: DescriptorBudget
   readonly connections: Connections
+  /** Loaded with the first Service whose port carries HTTP, for the memory of a cluster that has none. */
+  #http: HttpServices | undefined
+  #table: RoutingTable = EMPTY_TABLE
   #isClosed = false
 
   constructor(options: UserspaceDataplaneOptions) {
@@ -47,8 +58,38 @@ export class UserspaceDataplane implements Dataplane {
     this.connections = new Connections(options.clock, this.#descriptors)
   }
 
+  /** What must be there before `apply` may be called with this table; takes time once. */
+  async prepare(next: RoutingTable, services: readonly string[]): Promise<void> {
+    if (this.#http !== undefined) return
+    const listeners = services.flatMap((service) => next.services.get(service)?.listeners ?? [])
+    if (!listeners.some(({ http }) => http !== undefined)) return
+    const { HttpServices } = await import('../http-services/http-services.ts')
+    const { clock, random, connectionsMax, nodeOf } = this.#options
+    this.#http = new HttpServices({
+      clock,
+      random,
+      connectionsMax,
+      nodeOf,
+      isOwnPort: (endpoint) => this.#isOwnPort('TCP', endpoint),
+      onClosed: () => this.connections.giveBack(),
+    })
+  }
+
+  /** Services whose ports carry HTTP; undefined while there has been none. */
+  get http(): HttpServices | undefined {
+    return this.#http
+  }
+
+  /** Connections to this address, or requests, that are under way. */
+  active(address: string): number {
+    return this.connections.active(address) + (this.#http?.active(address) ?? 0)
+  }
+
+  /** `prepare` has resolved for this table. Where connections and requests go has changed when this returns. */
   async apply(previous: RoutingTable, next: RoutingTable): Promise<void> {
     const { added, removed, changed, letGo, takenBack, gone, come } = diffTables(previous, next)
+    this.#table = next
+    this.#http?.apply({ added, removed, changed })
     for (const listener of changed) this.#update(listener)
     this.connections.takeBack(takenBack)
     this.connections.adopt(come)
@@ -63,6 +104,7 @@ export class UserspaceDataplane implements Dataplane {
     this.#isClosed = true
     await Promise.all([...this.#ports.keys()].map((key) => this.#remove(key)))
     this.connections.close()
+    this.#http?.close()
   }
 
   bindings(): readonly Binding[] {
@@ -147,7 +189,8 @@ export class UserspaceDataplane implements Dataplane {
         connections: this.connections,
         descriptors: this.#descriptors,
         nodeOf: this.#options.nodeOf,
-        isOwnPort: ({ address, port }: Endpoint) => this.#ports.has(listenerKey(listener.protocol, address, port)),
+        isOwnPort: (endpoint: Endpoint) => this.#isOwnPort(listener.protocol, endpoint),
+        http: () => this.#http!,
       })
       port.open = opened
       if (isCurrent()) opened.update(port.listener, this.#servicePort(port.listener))
@@ -170,6 +213,10 @@ export class UserspaceDataplane implements Dataplane {
       before.state !== binding.state ||
       (binding.state === 'failed' && before.state === 'failed' && before.code !== binding.code)
     if (isNews) this.#options.onBinding({ listener: port.listener, binding })
+  }
+
+  #isOwnPort(protocol: Listener['protocol'], { address, port }: Endpoint): boolean {
+    return this.#table.listeners.has(listenerKey(protocol, address, port))
   }
 
   #servicePort({ servicePort: name }: Listener): ServicePort {

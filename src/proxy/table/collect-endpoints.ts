@@ -24,7 +24,7 @@ export function collectEndpoints(
     if (slice.addressType !== 'IPv4') continue
     for (const { name, protocol: sliceProtocol, port } of slice.ports ?? []) {
       if ((name ?? '') !== portName || (sliceProtocol ?? 'TCP') !== protocol || port === undefined) continue
-      for (const { addresses, conditions, nodeName } of slice.endpoints ?? []) {
+      for (const { addresses, conditions, nodeName, targetRef } of slice.endpoints ?? []) {
         // All addresses of an endpoint are the same pod; consumers take the first, as the API asks for.
         const address = addresses[0]
         if (address === undefined) continue
@@ -33,7 +33,9 @@ export function collectEndpoints(
         const terminating = conditions?.terminating ?? false
         const key = `${address}:${port}`
         const known = found.get(key)
-        found.set(key, better(known, { endpoint: { address, port, nodeName }, ready, serving, terminating }))
+        const pod = targetRef?.kind === 'Pod' ? targetRef.name : undefined
+        const endpoint = { address, port, nodeName, ...(pod === undefined ? {} : { pod }) }
+        found.set(key, better(known, { endpoint, ready, serving, terminating }))
       }
     }
   }

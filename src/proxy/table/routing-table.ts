@@ -1,4 +1,5 @@
 import type { Ipv4Range } from '../../base/ipv4.ts'
+import type { HttpPortOptions } from '../http-services/http-port-options.ts'
 import { PersistentMap } from './persistent-map.ts'
 
 /** One place a connection can be sent to. */
@@ -7,6 +8,8 @@ export interface Endpoint {
   readonly port: number
   /** The node its pod runs on, where the EndpointSlice says so. */
   readonly nodeName: string | undefined
+  /** Its pod's name, where the EndpointSlice says so; the pod is in the Service's namespace. */
+  readonly pod?: string
 }
 
 export const LISTENER_KINDS = ['ClusterIP', 'NodePort', 'LoadBalancer'] as const
@@ -26,6 +29,8 @@ export interface Listener {
   readonly servicePort: string
   /** In order of address and port. Empty: nothing listens, so that clients are refused at once. */
   readonly endpoints: readonly Endpoint[]
+  /** `endpoints` are those of this node alone (`externalTrafficPolicy: Local`); undefined: of all nodes. */
+  readonly localTo: string | undefined
   /** With `internalTrafficPolicy: Local`: where clients of a known node go; clients of unknown ones go to `endpoints`. */
   readonly endpointsByNode: ReadonlyMap<string, readonly Endpoint[]> | undefined
   /** Where clients must come from; undefined: from anywhere. */
@@ -34,13 +39,20 @@ export interface Listener {
   readonly affinityMs: number | undefined
   /** Endpoints see the client's own address as the source (`externalTrafficPolicy: Local`). */
   readonly keepSource: boolean
+  /** Connections carry HTTP, and each request is balanced by itself, this way; undefined: bytes are relayed. */
+  readonly http: HttpPortOptions | undefined
   /** Decides between two Services that claim the same key: the smaller one, which is the older Service, has it. */
   readonly rank: string
 }
 
 /** What was asked for and is not done, with the words for the person who asked. */
 export interface Refusal {
-  readonly reason: 'ExternalIPRefused' | 'EndpointRefused' | 'AddressRefused' | 'ProtocolNotSupported'
+  readonly reason:
+    | 'ExternalIPRefused'
+    | 'EndpointRefused'
+    | 'AddressRefused'
+    | 'ProtocolNotSupported'
+    | 'InvalidAnnotation'
   readonly message: string
 }
 

@@ -2,6 +2,9 @@ import { objectKey } from '../../api/object.ts'
 import type { Service, ServicePort } from '../../api/types/core-v1.gen.ts'
 import type { EndpointSlice } from '../../api/types/discovery-v1.gen.ts'
 import { type Ipv4Range, inRange, parseCidr } from '../../base/ipv4.ts'
+import { decodeHttpAnnotations } from '../http-services/decode-http-annotations.ts'
+import { ineffectiveAnnotations } from '../http-services/ineffective-annotations.ts'
+import { isHttpPort } from '../http-services/is-http-port.ts'
 import { addressRoles, type Candidate, chooseEndpoints, collectEndpoints } from './collect-endpoints.ts'
 import {
   type Endpoint,
@@ -38,6 +41,7 @@ export function serviceRoutes(
       'ExternalIPRefused',
       `externalIPs are refused, so ${ip} is not served: any address could be taken over with them. Use a Service of type LoadBalancer`,
     )
+  for (const message of ineffectiveAnnotations(service)) refuse('InvalidAnnotation', message)
   const listeners = (spec.ports ?? []).flatMap((port) => portListeners(service, port, slices, context, refuse))
   const chosen = new Set(listeners.flatMap((listener) => [...reachable(listener)].map(({ address }) => address)))
   return {
@@ -84,6 +88,8 @@ function portListeners(
   const everywhere = chooseEndpoints(candidates)
   const onNode = (node: string): readonly Endpoint[] =>
     chooseEndpoints(candidates.filter(({ endpoint }) => endpoint.nodeName === node))
+  const http = isHttpPort(port) ? decodeHttpAnnotations(service, name) : undefined
+  for (const message of http?.mistakes ?? []) refuse('InvalidAnnotation', message)
 
   const listener = (kind: ListenerKind, address: string, number: number, more: Partial<Listener> = {}): Listener => ({
     key: listenerKey(protocol, address, number),
@@ -94,6 +100,7 @@ function portListeners(
     service: key,
     servicePort: `${key}:${name}`,
     endpoints: everywhere,
+    localTo: undefined,
     endpointsByNode: undefined,
     sourceRanges: undefined,
     affinityMs:
@@ -101,6 +108,7 @@ function portListeners(
         ? (spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? AFFINITY_SECONDS_DEFAULT) * 1000
         : undefined,
     keepSource: false,
+    http: http?.options,
     rank: `${service.metadata?.creationTimestamp ?? ''} ${key}`,
     ...more,
   })
@@ -119,9 +127,9 @@ function portListeners(
   const keepSource = spec.externalTrafficPolicy === 'Local'
   if (port.nodePort !== undefined && port.nodePort !== 0) {
     for (const [index, node] of context.nodes.entries()) {
-      const endpoints = keepSource ? onNode(node.name) : everywhere
-      result.push(listener('NodePort', node.address, port.nodePort, { endpoints, keepSource }))
-      if (index === 0) result.push(listener('NodePort', '127.0.0.1', port.nodePort, { endpoints, keepSource }))
+      const more = keepSource ? { endpoints: onNode(node.name), localTo: node.name, keepSource } : {}
+      result.push(listener('NodePort', node.address, port.nodePort, more))
+      if (index === 0) result.push(listener('NodePort', '127.0.0.1', port.nodePort, more))
     }
   }
   for (const { ip, ipMode } of service.status?.loadBalancer?.ingress ?? []) {

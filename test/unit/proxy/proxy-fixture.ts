@@ -99,10 +99,12 @@ export function listenerOf(port: number, endpoints: readonly Endpoint[], more: P
     service: 'shop/cart',
     servicePort: 'shop/cart:http',
     endpoints,
+    localTo: undefined,
     endpointsByNode: undefined,
     sourceRanges: undefined,
     affinityMs: undefined,
     keepSource: false,
+    http: undefined,
     rank: '',
     ...more,
   }
@@ -163,6 +165,7 @@ export async function startLab(
     async go(listeners, ending) {
       const previous = table
       table = tableOf(listeners, ending)
+      await dataplane.prepare(table, ['shop/cart'])
       await dataplane.apply(previous, table)
     },
     async backend(onSocket, address = POD(1)) {

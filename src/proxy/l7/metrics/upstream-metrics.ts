@@ -1,7 +1,7 @@
-/** Upper bounds of the latency buckets in milliseconds; beyond the last: +Inf. */
-export const LATENCY_BOUNDS_MS = [
-  0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000,
-] as const
+import { MESH_LATENCY_BOUNDS_MS } from '../../../api/mesh-summary.ts'
+
+/** Upper bounds of the latency buckets in milliseconds; beyond the last: +Inf. The classes that metrics APIs read. */
+export const LATENCY_BOUNDS_MS = MESH_LATENCY_BOUNDS_MS
 const BUCKETS = LATENCY_BOUNDS_MS.length + 1
 
 /** Places in `RequestSeries.counts`. Status classes 1xx to 5xx come first. */
@@ -74,6 +74,17 @@ export class UpstreamMetrics {
   /** An answer of the proxy's own, by its code: one of a few. */
   countError(code: string): void {
     this.#errors.set(code, (this.#errors.get(code) ?? 0) + 1)
+  }
+
+  /** The series of an endpoint that is gone are told of no longer, and returned. */
+  take(endpoint: string): readonly RequestSeries[] {
+    const taken: RequestSeries[] = []
+    for (const [key, series] of this.#series) {
+      if (series.endpoint !== endpoint) continue
+      this.#series.delete(key)
+      taken.push(series)
+    }
+    return taken
   }
 
   allSeries(): Iterable<RequestSeries> {

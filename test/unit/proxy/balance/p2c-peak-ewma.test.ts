@@ -18,7 +18,9 @@ const rows: readonly {
   readonly nowMs?: number
   readonly want: 0 | 1
 }[] = [
-  { name: 'the faster one', a: { latencyMs: 10 }, b: { latencyMs: 9 }, want: 1 },
+  { name: 'the faster one', a: { latencyMs: 10, inFlight: 1 }, b: { latencyMs: 9, inFlight: 1 }, want: 1 },
+  { name: 'of two idle ones the faster, if that is clearly so', a: { latencyMs: 40 }, b: { latencyMs: 9 }, want: 1 },
+  { name: 'the idle one, be it slower by a little', a: { latencyMs: 1, inFlight: 9 }, b: { latencyMs: 9 }, want: 1 },
   {
     name: 'the slower one when the faster has too much to do',
     a: { latencyMs: 10, inFlight: 1 },
@@ -100,6 +102,13 @@ describe('P2C with peak EWMA', () => {
     const balancer = p2cPeakEwma({ random: Math.random })
     assert.equal(balancer.pick([], 0, 0), -1)
     assert.equal(balancer.pick(endpoints(1), 0, 0), 0)
+  })
+
+  it('takes any of two idle ones that are about as fast', () => {
+    const balancer = p2cPeakEwma({ random: scripted(0, 0, 0.99, 0) })
+    const pair = endpoints(2)
+    for (const [i, latencyMs] of [1, 29].entries()) balancer.finished(pair[i]!, 0, latencyMs, SUCCEEDED)
+    assert.deepEqual([balancer.pick(pair, 0, 0), balancer.pick(pair, 0, 0)], [0, 1])
   })
 
   it('draws two distinct ones, each pair as likely', () => {

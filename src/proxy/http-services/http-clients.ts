@@ -1,0 +1,58 @@
+import { acceptHttp } from '../l7/engine/accept-http.ts'
+import type { Client } from '../l7/engine/client.ts'
+import type { Engine } from '../l7/engine/engine.ts'
+import type { Route, Router } from '../l7/engine/route.ts'
+
+/** Where all requests of one listener's clients go that come from the same place; follows the routing table. */
+class FollowingRouter implements Router {
+  /** undefined: nowhere any more. */
+  current: Route | undefined = undefined
+
+  check(): number {
+    return 0
+  }
+
+  route(): Route | undefined {
+    return this.current
+  }
+}
+
+/** The connections of one listener's clients that may reach the same endpoints. */
+export class HttpClients {
+  readonly #clients = new Set<Client>()
+  readonly #router = new FollowingRouter()
+  readonly #accept: (handle: object) => void
+
+  /** `onClosed`: for each connection, once. */
+  constructor(engine: Engine, onClosed: () => void, countError: (code: string) => void) {
+    const onClientClosed = (client: Client): void => {
+      this.#clients.delete(client)
+      onClosed()
+    }
+    const settings = { scheme: 'http', router: this.#router, onClosed: onClientClosed, countError } as const
+    this.#accept = acceptHttp(engine.context, settings, this.#clients, undefined, false)
+  }
+
+  get size(): number {
+    return this.#clients.size
+  }
+
+  /** Their next requests go there. */
+  lead(route: Route | undefined): void {
+    this.#router.current = route
+  }
+
+  /** `handle`: an accepted connection below `net.Socket`, not yet read from. */
+  accept(handle: object): void {
+    this.#accept(handle)
+  }
+
+  /** Each connection ends after the request under way. */
+  drain(): void {
+    for (const client of this.#clients) client.drain()
+  }
+
+  destroy(): void {
+    for (const client of this.#clients) client.destroy()
+  }
+}
