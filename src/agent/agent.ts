@@ -28,6 +28,9 @@ import type { VolumeManager } from './volumes/volume-manager.ts'
 /** The API level the agent speaks, with wherry's mark. */
 export const KUBELET_VERSION = 'v1.36.0+wherry'
 
+/** Makes a runtime whose pods have their directories beneath this one. */
+export type RuntimeFactory = (podsDirectory: string) => Runtime
+
 export interface AgentOptions {
   readonly node: { readonly name: string; readonly address: string; readonly podCidr: string }
   readonly client: Client
@@ -35,7 +38,7 @@ export interface AgentOptions {
   readonly informers?: InformerFactory
   /** The cluster's data directory; this node's part of it is `nodes/<name>/`. */
   readonly dataDir: string
-  readonly runtime: 'process'
+  readonly runtime: 'process' | RuntimeFactory
   /** wherry's version, shown as the runtime's. */
   readonly version: string
   /** `127.N.0.0/16`: where probes may go. */
@@ -43,6 +46,8 @@ export interface AgentOptions {
   readonly clock: Clock
   readonly logger: Logger
   readonly labels?: Readonly<Record<string, string>>
+  /** Where ports of the host are opened that name no address of it; the node's own when left out. */
+  readonly hostPortIps?: readonly string[]
   readonly random?: () => number
   /** What containers use; shared by all nodes of this process, and closed by whoever made it. */
   readonly usage: UsageSampler
@@ -63,6 +68,18 @@ export interface Agent {
   shutDown(graceMs: number): Promise<void>
 }
 
+/** Resolves as soon as the runtime has a problem. */
+function firstProblem(runtime: Runtime): Promise<void> {
+  return new Promise((resolve) => {
+    if (runtime.problem?.() !== undefined) return resolve()
+    const stop = runtime.onProblem?.(() => {
+      if (runtime.problem?.() === undefined) return
+      stop?.()
+      resolve()
+    })
+  })
+}
+
 /** Runs one node: resolves once the node is registered, ready and follows its pods. */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
   const { node, client, clock } = options
@@ -71,7 +88,10 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const podsDirectory = join(directory, 'pods')
   mkdirSync(podsDirectory, { recursive: true, mode: 0o700 })
 
-  const runtime: Runtime = new ProcessRuntime({ directory: podsDirectory, version: options.version, clock, logger })
+  const runtime: Runtime =
+    options.runtime === 'process'
+      ? new ProcessRuntime({ directory: podsDirectory, version: options.version, clock, logger })
+      : options.runtime(podsDirectory)
   const volumes = options.createVolumes(directory)
   const events = createEventRecorder({ client, component: 'kubelet', host: node.name, clock, logger })
   const pods = createInformer<Pod>({ client, type: PODS, clock, logger, fieldSelector: `spec.nodeName=${node.name}` })
@@ -94,6 +114,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     targets,
     probeCounts,
     hostIp: node.address,
+    hostPortIps: options.hostPortIps ?? [node.address],
     allocatable: capacity,
     podDirectory: (podUid) => join(podsDirectory, podUid),
     services: (namespace) => {
@@ -116,7 +137,6 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     documents,
   )
   await services.synced
-  await manager.start()
   const keeper = new NodeKeeper({
     client,
     clock,
@@ -126,16 +146,27 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       name: node.name,
       address: node.address,
       capacity,
-      info: systemInfo(`${runtime.name}://${runtime.version}`, KUBELET_VERSION),
+      // An engine that was away may come back as another version.
+      get info() {
+        return systemInfo(`${runtime.name}://${runtime.version}`, KUBELET_VERSION)
+      },
       apiPort: api?.port,
     },
     podCidr: node.podCidr,
     labels: options.labels ?? {},
     directory,
+    problem: () => runtime.problem?.(),
+    ...(runtime.images === undefined ? {} : { images: () => runtime.images!.list() }),
   })
+  const adopted = manager.start()
+  // What runs is taken over before the node says that it is ready; a runtime that is away keeps no node from saying so.
+  await Promise.race([adopted, firstProblem(runtime)])
+  adopted.catch((error: unknown) => logger.error({ err: error }, 'the pods of this node could not be taken over'))
   await keeper.start()
+  const stopListening = runtime.onProblem?.(() => keeper.check())
 
   const letGo = async (): Promise<void> => {
+    stopListening?.()
     manager.close()
     keeper.close()
     pods.close()
@@ -151,8 +182,12 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     async shutDown(graceMs) {
       // The pods' workers are gone first, so that nothing is started again.
       await letGo()
-      const containers = (await runtime.list()).flatMap((sandbox) => sandbox.containers)
-      await Promise.all(containers.map(({ id }) => runtime.stopContainer(id, graceMs)))
+      // Of a runtime that is away nothing can be ended; the next agent finds it all again.
+      if (runtime.problem?.() === undefined) {
+        const containers = (await runtime.list()).flatMap((sandbox) => sandbox.containers)
+        await Promise.all(containers.map(({ id }) => runtime.stopContainer(id, graceMs)))
+        await runtime.stopSandboxes?.()
+      }
       await runtime.close()
     },
   }

@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { NODE_COUNT_MAX } from '../base/address-layout.ts'
+import { DEFAULT_DOCKER_HOST, RUNTIMES } from './runtime-spec.ts'
 import { UserError } from './user-error.ts'
 import { WHERRY_VERSION } from './version.ts'
 
@@ -64,7 +65,10 @@ function createProgram(): Command {
         'port of the API server on 127.0.0.1; 0 takes a free one (default: the one of the last start, else 6443, else a free one)',
       ).argParser(integerBetween(0, 65_535)),
     )
-    .addOption(new Option('--runtime <runtime>', 'how containers run').choices(['process']).default('process'))
+    .addOption(
+      new Option('--runtime <runtime>', 'how containers run (default: as before, else process)').choices(RUNTIMES),
+    )
+    .option('--docker-host <url>', `the Docker engine (default: DOCKER_HOST, else ${DEFAULT_DOCKER_HOST})`)
     .addOption(
       new Option('--dataplane <dataplane>', 'how Services are balanced').choices(['userspace']).default('userspace'),
     )
@@ -75,7 +79,7 @@ function createProgram(): Command {
     )
     .addHelpText(
       'after',
-      '\nExamples:\n  wherry up\n  wherry up --nodes 3 --name shop\n  wherry up --data-dir ./state --api-port 0 --kubeconfig ./kubeconfig\n  wherry up --store etcd=http://127.0.0.1:2379\n',
+      '\nExamples:\n  wherry up\n  wherry up --nodes 3 --name shop\n  wherry up --data-dir ./state --api-port 0 --kubeconfig ./kubeconfig\n  wherry up --store etcd=http://127.0.0.1:2379\n  wherry up --name boxes --runtime docker\n',
     )
     .action(async (options) => (await import('./up/up.ts')).up(options))
 

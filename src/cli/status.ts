@@ -1,4 +1,5 @@
 import { addressLayout } from '../base/address-layout.ts'
+import { onBridges } from '../base/bridge-layout.ts'
 import { isAlive } from '../base/process-identity.ts'
 import { type ClusterSelection, dataDirectory } from './data-directory.ts'
 import { readClusterRecord } from './up/cluster-record.ts'
@@ -32,7 +33,8 @@ export function clusterStatus(selection: ClusterSelection): StatusReport {
   const dataDir = dataDirectory(selection)
   const record = readClusterRecord(dataDir)
   if (record === undefined) throw new UserError(`there is no cluster in ${dataDir}`, 'start one with: wherry up')
-  const layout = addressLayout(record.octet, record.name, record.nodes)
+  const loopback = addressLayout(record.octet, record.name, record.nodes)
+  const layout = record.runtime === 'docker' ? onBridges(loopback) : loopback
   const state = readRunState(dataDir)
   const running = state !== undefined && isAlive(state.supervisor)
   const port = state?.apiPort ?? record.apiPort

@@ -197,6 +197,10 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       admission: [
         createNodeRestriction(podsOnNode),
         createEndpointRestriction(CLUSTER_LOOPBACK, podAddresses, nodeAddresses),
+        // A cluster on a bridge has a range of its own beside loopback.
+        ...(layout.clusterCidr.startsWith('127.')
+          ? []
+          : [createEndpointRestriction(layout.clusterCidr, podAddresses, nodeAddresses)]),
         addresses,
         createLimitRanger(() => cacheOf(LIMIT_RANGE)),
         quotas,

@@ -2,7 +2,7 @@ import { findCondition } from '../../api/conditions.ts'
 import { LEASES, NODES } from '../../api/resource-type.ts'
 import { isReason } from '../../api/status-error.ts'
 import type { Lease } from '../../api/types/coordination-v1.gen.ts'
-import type { Node, NodeStatus } from '../../api/types/core-v1.gen.ts'
+import type { ContainerImage, Node, NodeCondition, NodeStatus } from '../../api/types/core-v1.gen.ts'
 import type { Clock, Millis, Timer } from '../../base/clock.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { Client } from '../../client/client.ts'
@@ -16,6 +16,8 @@ const LEASE_SECONDS = 40
 /** A status that did not change is told this often all the same. */
 const REPORT_MS = 300_000
 const RETRY_MS = 100
+/** The kubelet's own bound. */
+const IMAGES_MAX = 50
 const NOT_READY = 'node.kubernetes.io/not-ready'
 /** How long a start waits for the taint to go; without controllers it stays. */
 const UNTAINTED_MS = 1_000
@@ -31,6 +33,14 @@ export interface NodeKeeperOptions {
   readonly labels: Readonly<Record<string, string>>
   /** Where the node's pods live: the file system whose space counts. */
   readonly directory: string
+  /** Why the runtime can do nothing at the moment; undefined while it can. */
+  problem?(): string | undefined
+  /** What lies here, the largest first. */
+  images?(): Promise<readonly ContainerImage[]>
+}
+
+function readiness(conditions: readonly NodeCondition[]): string | undefined {
+  return findCondition(conditions, 'Ready')?.status
 }
 
 /** Keeps the node's object and lease in the API: there, true, and fresh. */
@@ -77,7 +87,15 @@ export class NodeKeeper {
     this.#timer?.cancel()
   }
 
+  /** Something that the node's conditions depend on has changed: they are told now rather than with the next lease. */
+  check(): void {
+    if (this.#closed || this.#reported === undefined) return
+    this.#timer?.cancel()
+    void this.#beat()
+  }
+
   #next(): void {
+    this.#timer?.cancel()
     if (!this.#closed) this.#timer = this.#options.clock.setTimer(RENEW_MS, () => void this.#beat())
   }
 
@@ -97,33 +115,43 @@ export class NodeKeeper {
     const { clock, client, facts, directory, events } = this.#options
     const now = clock.now()
     const pressure = machinePressure(directory)
+    const problem = this.#options.problem?.()
     const before = this.#reported
     if (before === undefined) {
       const node = await this.#register()
-      const conditions = nodeConditions(node.status?.conditions, pressure, now)
-      const status = nodeStatus(facts, conditions)
+      const conditions = nodeConditions(node.status?.conditions, pressure, now, problem)
+      const status = nodeStatus(facts, conditions, await this.#images())
       await this.#patch(status)
       this.#reported = { status, atMs: now }
       events.event({ ...node, apiVersion: 'v1', kind: 'Node' }, 'Normal', 'Starting', 'Starting kubelet.')
-      if (findCondition(node.status?.conditions, 'Ready')?.status !== 'True') this.#sayReady(node)
+      if (findCondition(node.status?.conditions, 'Ready')?.status !== readiness(conditions))
+        this.#sayReadiness(node, conditions)
       return
     }
     // Somebody else may have spoken for this node while it was not heard of, or the object may be gone.
     const node = await client.get(NODES, { name: facts.name })
-    const isReady = findCondition(node.status?.conditions, 'Ready')?.status === 'True'
-    const conditions = nodeConditions(node.status?.conditions, pressure, now)
+    const conditions = nodeConditions(node.status?.conditions, pressure, now, problem)
+    const isSaid = findCondition(node.status?.conditions, 'Ready')?.status === readiness(conditions)
     const hasChanged = conditions.some((condition, i) => condition.status !== before.status.conditions?.[i]?.status)
-    if (isReady && !hasChanged && now - before.atMs < REPORT_MS) return
-    const status = nodeStatus(facts, conditions)
+    if (isSaid && !hasChanged && now - before.atMs < REPORT_MS) return
+    const status = nodeStatus(facts, conditions, await this.#images())
     await this.#patch(status)
     this.#reported = { status, atMs: now }
-    if (!isReady) this.#sayReady(node)
+    if (!isSaid) this.#sayReadiness(node, conditions)
   }
 
-  #sayReady(node: Node): void {
+  #sayReadiness(node: Node, conditions: readonly NodeCondition[]): void {
     const { events, facts } = this.#options
-    const message = `Node ${facts.name} status is now: NodeReady`
-    events.event({ ...node, apiVersion: 'v1', kind: 'Node' }, 'Normal', 'NodeReady', message)
+    const reason = readiness(conditions) === 'True' ? 'NodeReady' : 'NodeNotReady'
+    const message = `Node ${facts.name} status is now: ${reason}`
+    events.event({ ...node, apiVersion: 'v1', kind: 'Node' }, 'Normal', reason, message)
+  }
+
+  /** What cannot be asked for now is told of another time. */
+  async #images(): Promise<readonly ContainerImage[]> {
+    if (this.#options.problem?.() !== undefined) return []
+    const images = await this.#options.images?.().catch(() => [])
+    return (images ?? []).slice(0, IMAGES_MAX)
   }
 
   /** The node's object, made when it is not there; labels and the pod range are put right. */

@@ -1,5 +1,5 @@
 import { findCondition } from '../../api/conditions.ts'
-import type { NodeCondition, NodeStatus, NodeSystemInfo } from '../../api/types/core-v1.gen.ts'
+import type { ContainerImage, NodeCondition, NodeStatus, NodeSystemInfo } from '../../api/types/core-v1.gen.ts'
 import type { Millis } from '../../base/clock.ts'
 import type { Pressure } from './machine.ts'
 
@@ -23,7 +23,7 @@ interface Verdict {
   readonly message: string
 }
 
-function verdicts(pressure: Pressure): readonly Verdict[] {
+function verdicts(pressure: Pressure, problem: string | undefined): readonly Verdict[] {
   const of = (type: string, isTrue: boolean, bad: string, good: string, what: string): Verdict => ({
     type,
     isTrue,
@@ -35,17 +35,20 @@ function verdicts(pressure: Pressure): readonly Verdict[] {
     of('MemoryPressure', pressure.memory, 'HasInsufficientMemory', 'HasSufficientMemory', 'memory'),
     { ...disk, message: `kubelet has ${pressure.disk ? '' : 'no '}disk pressure` },
     of('PIDPressure', pressure.pids, 'HasInsufficientPID', 'HasSufficientPID', 'PID'),
-    { type: 'Ready', isTrue: true, reason: 'KubeletReady', message: 'kubelet is posting ready status' },
+    problem === undefined
+      ? { type: 'Ready', isTrue: true, reason: 'KubeletReady', message: 'kubelet is posting ready status' }
+      : { type: 'Ready', isTrue: false, reason: 'KubeletNotReady', message: `container runtime is down: ${problem}` },
   ]
 }
 
-/** The node's conditions; each keeps its transition time while its status stays. */
+/** The node's conditions, `problem` being that of its runtime; each keeps its transition time while its status stays. */
 export function nodeConditions(
   previous: readonly NodeCondition[] | undefined,
   pressure: Pressure,
   now: Millis,
+  problem?: string,
 ): readonly NodeCondition[] {
-  return verdicts(pressure).map(({ type, isTrue, reason, message }) => {
+  return verdicts(pressure, problem).map(({ type, isTrue, reason, message }) => {
     const status = isTrue ? 'True' : 'False'
     const before = findCondition(previous, type)
     const isSame = before?.status === status && before.lastTransitionTime !== undefined
@@ -61,7 +64,11 @@ export function nodeConditions(
 }
 
 /** What the agent says of its node; fields that others own are not among them. */
-export function nodeStatus(facts: NodeFacts, conditions: readonly NodeCondition[]): NodeStatus {
+export function nodeStatus(
+  facts: NodeFacts,
+  conditions: readonly NodeCondition[],
+  images: readonly ContainerImage[] = [],
+): NodeStatus {
   return {
     addresses: [
       { type: 'InternalIP', address: facts.address },
@@ -72,6 +79,6 @@ export function nodeStatus(facts: NodeFacts, conditions: readonly NodeCondition[
     conditions,
     ...(facts.apiPort === undefined ? {} : { daemonEndpoints: { kubeletEndpoint: { Port: facts.apiPort } } }),
     nodeInfo: facts.info,
-    images: [],
+    images,
   }
 }

@@ -1,8 +1,10 @@
+import { podQosClass } from '../../api/pod-requests.ts'
 import { quantityToMilli, quantityToNumber } from '../../api/quantity.ts'
 import type { Pod, VolumeMount } from '../../api/types/core-v1.gen.ts'
 import type { ContainerConfig, EffectiveSecurityContext, Mount } from '../runtime/runtime.ts'
 import { ContainerConfigError } from './environment.ts'
 import { expandVariables } from './expand-variables.ts'
+import { oomScoreAdj } from './oom-score.ts'
 import type { PodContainer } from './pod-containers.ts'
 
 /** The pod's host name: `spec.hostname`, else its name cut to a label's length. */
@@ -70,10 +72,13 @@ export function containerConfig(
   attempt: number,
   variables: ReadonlyMap<string, string>,
   mounts: readonly Mount[],
+  allocatable: Readonly<Record<string, string>>,
 ): ContainerConfig {
   const { spec } = container
   const expand = (text: string): string => expandVariables(text, variables)
   const { cpu, memory } = spec.resources?.limits ?? {}
+  const requests = spec.resources?.requests ?? {}
+  const qosClass = pod.spec === undefined ? 'BestEffort' : podQosClass(pod.spec)
   return {
     podUid: pod.metadata?.uid ?? '',
     name: container.name,
@@ -94,8 +99,10 @@ export function containerConfig(
       spec.terminationMessagePolicy === 'FallbackToLogsOnError' ? 'FallbackToLogsOnError' : 'File',
     securityContext: effectiveSecurityContext(pod, container),
     resources: {
+      ...(requests.cpu === undefined ? {} : { cpuMilliRequest: quantityToMilli(requests.cpu) }),
       ...(cpu === undefined ? {} : { cpuMilliLimit: quantityToMilli(cpu) }),
       ...(memory === undefined ? {} : { memoryBytesLimit: quantityToNumber(memory) }),
+      oomScoreAdj: oomScoreAdj(qosClass, requests.memory, allocatable.memory),
     },
   }
 }

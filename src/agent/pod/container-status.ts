@@ -7,12 +7,11 @@ import type { ContainerState } from '../runtime/runtime.ts'
 import { isStarted, type PlannedContainer } from './planned-container.ts'
 import { isoSeconds, type StatusInput } from './status-input.ts'
 
-/** The scheme of container ids in the status. */
-export function containerIdText(state: ContainerState, scheme = 'process'): string {
+export function containerIdText(state: ContainerState, scheme: string): string {
   return `${scheme}://${state.id}`
 }
 
-function terminated(state: ContainerState): ContainerStateTerminated {
+function terminated(state: ContainerState, scheme: string): ContainerStateTerminated {
   return {
     exitCode: state.exitCode ?? 255,
     ...(state.signal === undefined ? {} : { signal: state.signal }),
@@ -20,7 +19,7 @@ function terminated(state: ContainerState): ContainerStateTerminated {
     ...(state.message === undefined ? {} : { message: state.message }),
     startedAt: isoSeconds(state.startedAtMs),
     finishedAt: isoSeconds(state.finishedAtMs ?? state.startedAtMs),
-    containerID: containerIdText(state),
+    containerID: containerIdText(state, scheme),
   }
 }
 
@@ -37,11 +36,13 @@ export function containerStatus(planned: PlannedContainer, input: StatusInput): 
   let state: KubeContainerState
   let lastState: KubeContainerState = {}
   if (latest?.phase === 'running' && !isStarting) state = { running: { startedAt: isoSeconds(latest.startedAtMs) } }
-  else if (latest?.phase === 'exited' && view === undefined && !isStarting) state = { terminated: terminated(latest) }
+  else if (latest?.phase === 'exited' && view === undefined && !isStarting)
+    state = { terminated: terminated(latest, memory.runtimeName) }
   else state = { waiting: waitingFor() }
 
-  if (state.waiting !== undefined && latest?.phase === 'exited') lastState = { terminated: terminated(latest) }
-  else if (before?.phase === 'exited') lastState = { terminated: terminated(before) }
+  if (state.waiting !== undefined && latest?.phase === 'exited')
+    lastState = { terminated: terminated(latest, memory.runtimeName) }
+  else if (before?.phase === 'exited') lastState = { terminated: terminated(before, memory.runtimeName) }
   else if (previous?.lastState?.terminated !== undefined) lastState = previous.lastState
 
   const started = isStarted(planned, memory)
@@ -52,8 +53,8 @@ export function containerStatus(planned: PlannedContainer, input: StatusInput): 
     ready: isReady(),
     restartCount: latest?.attempt ?? previous?.restartCount ?? 0,
     image: container.spec.image ?? '',
-    imageID: '',
-    ...(latest === undefined ? {} : { containerID: containerIdText(latest) }),
+    imageID: latest?.imageId ?? previous?.imageID ?? '',
+    ...(latest === undefined ? {} : { containerID: containerIdText(latest, memory.runtimeName) }),
     started: container.kind === 'init' ? state.running !== undefined : started,
   }
 

@@ -25,6 +25,8 @@ export interface ProbeSummary {
 
 /** What the agent knows of a pod beyond the API object and what the runtime lists. Lost with the agent, by design. */
 export interface PodMemory {
+  /** The scheme of container ids in the status. */
+  readonly runtimeName: string
   readonly hostIp: string
   /** The pod's address, once it has one. */
   readonly ip: string | undefined

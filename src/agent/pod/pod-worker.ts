@@ -4,7 +4,6 @@ import type { Pod, PodStatus } from '../../api/types/core-v1.gen.ts'
 import type { Millis, Timer } from '../../base/clock.ts'
 import { lastOutput } from '../runtime/last-output.ts'
 import { type ContainerState, RuntimeError, type SandboxState } from '../runtime/runtime.ts'
-import { podHostname } from './container-config.ts'
 import { waitForDrain } from './drain.ts'
 import { type PodPlan, planPod } from './plan-pod.ts'
 import type { PodAction, PodNotice } from './pod-action.ts'
@@ -13,11 +12,21 @@ import { type Busy, type Failure, type PodMemory, type PodStep, retryDelay } fro
 import { PodProbers } from './pod-probers.ts'
 import { mayHaveMissedPort, portInUseMessage } from './port-in-use.ts'
 import { runHook } from './run-hook.ts'
+import { sandboxConfig } from './sandbox-config.ts'
 import { startContainer } from './start-container.ts'
 import { overlayStatus } from './status-diff.ts'
 import { StatusWriter } from './status-writer.ts'
 import { VolumeLimits } from './volume-limits.ts'
 import type { WorkerContext } from './worker-context.ts'
+
+/** Failures whose words the image's own events have told already. */
+const IMAGE_REASONS: ReadonlySet<string> = new Set([
+  'ErrImagePull',
+  'ImagePullBackOff',
+  'ErrImageNeverPull',
+  'InvalidImageName',
+  'ImageInspectError',
+])
 
 /** What the stop signal gets at least after a preStop hook, however long that took. */
 const LEAST_STOP_MS = 2_000
@@ -151,9 +160,10 @@ export class PodWorker {
   }
 
   #plan(): PodPlan {
-    const { clock, hostIp } = this.#context
+    const { clock, hostIp, runtime } = this.#context
     const pod = { ...this.#pod, status: overlayStatus(this.#pod.status, this.#ownStatus) }
     const memory: PodMemory = {
+      runtimeName: runtime.name,
       hostIp,
       ip: this.#ip,
       volumesReady: this.#volumePaths !== undefined,
@@ -257,17 +267,10 @@ export class PodWorker {
   }
 
   async #createSandbox(): Promise<void> {
-    const { addresses, runtime, podDirectory } = this.#context
-    const { uid = '', name = '', namespace = '' } = this.#pod.metadata ?? {}
+    const { addresses, runtime, podDirectory, hostPortIps: hostIps } = this.#context
     this.#ip ??= addresses.allocate()
-    await runtime.createSandbox({
-      podUid: uid,
-      podName: name,
-      podNamespace: namespace,
-      hostname: podHostname(this.#pod),
-      ip: this.#ip,
-      directory: podDirectory(uid),
-    })
+    const directory = podDirectory(this.#pod.metadata?.uid ?? '')
+    await runtime.createSandbox(sandboxConfig(this.#pod, { ip: this.#ip, directory, hostIps }))
   }
 
   #releaseAddress(): void {
@@ -299,7 +302,7 @@ export class PodWorker {
       await this.#context.runtime.stopContainer(state.id, this.#ownGraceMs())
     } catch (error) {
       const failure = error instanceof RuntimeError ? error : new RuntimeError('CreateContainerError', String(error))
-      say('Warning', 'Failed', `Error: ${failure.message}`)
+      say('Warning', 'Failed', `Error: ${IMAGE_REASONS.has(failure.reason) ? failure.reason : failure.message}`)
       // An attempt that could not be started counts as one that ended; everything else is simply tried again.
       if (failure.reason === 'RunContainerError') this.#failures.delete(container.name)
       else this.#fail(container.name, failure.reason, failure.message)
@@ -404,11 +407,12 @@ export class PodWorker {
 
   /** Looks once at each attempt that ended: whether it failed for want of its port. */
   #noticeEnds(): void {
+    const sharesPorts = this.#context.runtime.name === 'process'
     for (const state of this.#observed?.containers ?? []) {
       if (state.phase !== 'exited' || this.#ended.has(state.id)) continue
       this.#ended.add(state.id)
       const container = podContainers(this.#pod).find(({ name }) => name === state.name)
-      if (container === undefined || !mayHaveMissedPort(state)) continue
+      if (container === undefined || !sharesPorts || !mayHaveMissedPort(state)) continue
       // Asked now: an ended pod gives its address back.
       const podIp = this.#ip ?? ''
       this.#background(async () => {

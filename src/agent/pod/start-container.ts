@@ -4,6 +4,7 @@ import { VolumeError } from '../volumes/volume-manager.ts'
 import { containerConfig, containerMounts, podHostname } from './container-config.ts'
 import { buildEnvironment, ContainerConfigError, type Environment, environmentReferences } from './environment.ts'
 import type { PodContainer } from './pod-containers.ts'
+import { pullSecrets } from './pull-secrets.ts'
 import type { WorkerContext } from './worker-context.ts'
 
 export interface StartRequest {
@@ -20,6 +21,7 @@ export interface StartRequest {
 export async function startContainer(request: StartRequest, context: WorkerContext): Promise<ContainerState> {
   const { pod, container, attempt, say } = request
   const { runtime } = context
+  await ensureImage(request, context)
   const environment = await collectEnvironment(request, context)
   for (const { source, keys } of environment.skipped) {
     const what = `Keys [${keys.join(', ')}] from the EnvFrom ${source}`
@@ -33,7 +35,7 @@ export async function startContainer(request: StartRequest, context: WorkerConte
   const mounts = await explained(() =>
     containerMounts(container, request.volumePaths, variables, (path, inside) => context.volumes.subPath(path, inside)),
   )
-  const config = containerConfig(pod, container, attempt, variables, mounts)
+  const config = containerConfig(pod, container, attempt, variables, mounts, context.allocatable)
   const refusal = runtime.refusal(config)
   if (refusal !== undefined) throw new RuntimeError('CreateContainerError', refusal)
   if (runtime.name === 'process') sayWhatProcessesAre(request)
@@ -41,6 +43,21 @@ export async function startContainer(request: StartRequest, context: WorkerConte
   const state = await runtime.startContainer(config)
   say('Normal', 'Started', `Started container ${container.name}`)
   return state
+}
+
+/** Before anything else of a container, as the kubelet does it. */
+async function ensureImage({ pod, container, say }: StartRequest, { runtime, configs }: WorkerContext): Promise<void> {
+  if (runtime.images === undefined) return
+  const { image = '', imagePullPolicy } = container.spec
+  const { secrets, missing } = await explained(() => pullSecrets(pod, configs))
+  if (missing.length > 0)
+    say(
+      'Warning',
+      'FailedToRetrieveImagePullSecret',
+      `Unable to retrieve some image pull secrets (${missing.join(', ')}); attempting to pull the image may not succeed.`,
+    )
+  const policy = imagePullPolicy === 'Always' || imagePullPolicy === 'Never' ? imagePullPolicy : 'IfNotPresent'
+  await runtime.images.ensure({ image, policy, pullSecrets: secrets, say })
 }
 
 async function collectEnvironment(request: StartRequest, context: WorkerContext): Promise<Environment> {

@@ -24,6 +24,8 @@ export interface WorkerContext {
   readonly targets: ProbeTargets
   readonly probeCounts: ProbeCounts
   readonly hostIp: string
+  /** Where ports of the host are opened that name no address of it. */
+  readonly hostPortIps: readonly string[]
   readonly allocatable: Readonly<Record<string, string>>
   /** Directory of a pod, by uid. */
   podDirectory(podUid: string): string

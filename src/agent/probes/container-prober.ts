@@ -110,6 +110,10 @@ export class ContainerProber {
     const counts = worker.times.nextRegularMs <= clock.now()
     const result = await run(worker.probe)
     if (this.#closed || this.#workers.get(worker.kind) !== worker) return
+    if (result.isUnknown === true) {
+      worker.times = afterRun(worker.times, worker.probe, clock.now(), false)
+      return this.#schedule(worker)
+    }
     this.#options.onResult(worker.kind, result.ok)
     const before = worker.state.verdict
     if (result.ok || counts) worker.state = afterResult(worker.state, result.ok, worker.probe)

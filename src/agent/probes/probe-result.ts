@@ -2,4 +2,6 @@
 export interface ProbeResult {
   readonly ok: boolean
   readonly output: string
+  /** The probe could not be run at all: that says nothing of the container. */
+  readonly isUnknown?: true
 }

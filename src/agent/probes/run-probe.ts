@@ -1,5 +1,5 @@
 import type { Container, Probe } from '../../api/types/core-v1.gen.ts'
-import type { Runtime } from '../runtime/runtime.ts'
+import { type Runtime, RuntimeError } from '../runtime/runtime.ts'
 import { grpcProbe } from './grpc-probe.ts'
 import { httpProbe } from './http-probe.ts'
 import type { ProbeResult } from './probe-result.ts'
@@ -38,6 +38,8 @@ export async function runProbe(probe: Probe, context: ProbeContext): Promise<Pro
     if (probe.grpc !== undefined) return await grpcProbe(podIp, probe.grpc.port, probe.grpc.service ?? '', timeoutMs)
     return { ok: false, output: `missing probe handler for ${container.name}` }
   } catch (error) {
+    if (error instanceof RuntimeError && error.reason === 'RuntimeUnavailable')
+      return { ok: false, output: error.message, isUnknown: true }
     return { ok: false, output: error instanceof Error ? error.message : String(error) }
   }
 }

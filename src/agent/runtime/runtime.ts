@@ -9,6 +9,12 @@ export interface Runtime {
   /** `process`, `docker`, …; shown in the node's status as `<name>://<version>`. */
   readonly name: string
   readonly version: string
+  /** Brings images to this machine; a runtime without runs what is on the host. */
+  readonly images?: ImageService
+  /** Why nothing can be started or ended at the moment, in a sentence; undefined while all is well. Absent: always. */
+  problem?(): string | undefined
+  /** Calls when `problem` changed. Returns the way to stop. */
+  onProblem?(handler: () => void): () => void
   /** Why this container cannot run here (`no command`, …), in a sentence for the user; undefined when it can. */
   refusal(container: ContainerConfig): string | undefined
   createSandbox(config: SandboxConfig): Promise<void>
@@ -29,6 +35,8 @@ export interface Runtime {
   openExec(id: string, command: readonly string[], options: ExecOptions): Promise<ContainerSession>
   /** Joins the container's own input and output from now on. Rejects with RuntimeError when it does not run. */
   attach(id: string, options: ExecOptions): Promise<ContainerSession>
+  /** Ends what holds the pods' namespaces, when no container runs any more; it comes back with the next container. */
+  stopSandboxes?(): Promise<void>
   /** Everything this runtime runs or remembers for this node, also from before a restart. */
   list(): Promise<readonly SandboxState[]>
   /** One pod of `list`; undefined when there is no sandbox for it. */
@@ -50,6 +58,59 @@ export interface SandboxConfig {
   readonly ip: string
   /** Absolute directory that belongs to this pod (volumes, container roots). */
   readonly directory: string
+  /** What only a runtime with namespaces can give; a runtime without passes it over. */
+  readonly namespaces?: SandboxNamespaces
+}
+
+export interface SandboxNamespaces {
+  /** The machine's own in place of the pod's. */
+  readonly hostNetwork: boolean
+  readonly hostPid: boolean
+  readonly hostIpc: boolean
+  /** All containers of the pod see each other's processes. */
+  readonly shareProcesses: boolean
+  /** In place of the machine's resolver; undefined leaves it. */
+  readonly dns?: {
+    readonly servers: readonly string[]
+    readonly searches: readonly string[]
+    readonly options: readonly string[]
+  }
+  readonly hostAliases: readonly { readonly ip: string; readonly hostnames: readonly string[] }[]
+  readonly hostPorts: readonly HostPort[]
+  readonly sysctls: Readonly<Record<string, string>>
+  /** Volumes by name that are to stand in memory for as long as the sandbox does, with their size if it is bounded. */
+  readonly memoryVolumes: Readonly<Record<string, { readonly sizeBytes?: number }>>
+}
+
+export interface HostPort {
+  readonly containerPort: number
+  readonly hostPort: number
+  readonly hostIp: string
+  readonly protocol: 'TCP' | 'UDP' | 'SCTP'
+}
+
+export interface ImageRequest {
+  /** As the container names it. */
+  readonly image: string
+  readonly policy: 'Always' | 'IfNotPresent' | 'Never'
+  /** Contents of the pod's image pull secrets of either type, in order. */
+  readonly pullSecrets: readonly PullSecret[]
+  /** Tells an event about the container. */
+  say(type: 'Normal' | 'Warning', reason: string, message: string): void
+}
+
+export interface PullSecret {
+  /** `kubernetes.io/dockerconfigjson` or `kubernetes.io/dockercfg`. */
+  readonly type: string
+  /** Decoded content of the one key such a secret has. */
+  readonly content: string
+}
+
+export interface ImageService {
+  /** Resolves once the image is here by its policy. Rejects with RuntimeError: ErrImagePull, ImagePullBackOff, ErrImageNeverPull, InvalidImageName. */
+  ensure(request: ImageRequest): Promise<void>
+  /** What lies here, the largest first, as the node's status shows it. */
+  list(): Promise<readonly { readonly names: string[]; readonly sizeBytes: number }[]>
 }
 
 export interface Mount {
@@ -101,7 +162,15 @@ export interface ContainerConfig {
   readonly terminationMessagePath: string
   readonly terminationMessagePolicy: 'File' | 'FallbackToLogsOnError'
   readonly securityContext: EffectiveSecurityContext
-  readonly resources: { readonly cpuMilliLimit?: number; readonly memoryBytesLimit?: number }
+  readonly resources: ContainerResources
+}
+
+export interface ContainerResources {
+  readonly cpuMilliRequest?: number
+  readonly cpuMilliLimit?: number
+  readonly memoryBytesLimit?: number
+  /** -1000 to 1000: the higher, the sooner the kernel ends it when memory runs short. */
+  readonly oomScoreAdj?: number
 }
 
 export interface ContainerState {
@@ -112,6 +181,8 @@ export interface ContainerState {
   readonly attempt: number
   /** What it was started from; undefined when nobody remembers. */
   readonly image?: string
+  /** The very image, by digest. */
+  readonly imageId?: string
   readonly phase: 'created' | 'running' | 'exited'
   readonly startedAtMs: number
   readonly finishedAtMs?: number

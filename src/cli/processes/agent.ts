@@ -1,5 +1,7 @@
 import { type Agent, startAgent } from '../../agent/agent.ts'
 import { serveNodeApi } from '../../agent/kubelet/node-api.ts'
+import { clusterNetwork } from '../../agent/runtime/docker/cluster-network.ts'
+import type { DockerHost } from '../../agent/runtime/docker/docker-host.ts'
 import { ProcUsageSource } from '../../agent/usage/proc-usage-source.ts'
 import { UsageSampler } from '../../agent/usage/usage-sampler.ts'
 import { createVolumeManager } from '../../agent/volumes/create-volume-manager.ts'
@@ -10,6 +12,7 @@ import { createClient } from '../../client/create-client.ts'
 import { createDelegatedAccess } from '../../client/delegated-access.ts'
 import { createHttpTransport } from '../../client/http-transport.ts'
 import { createInformerFactory } from '../../client/informer-factory.ts'
+import { engineClusterId } from '../up/prepare-docker.ts'
 import { WHERRY_VERSION } from '../version.ts'
 import { readCredentials } from './read-credentials.ts'
 import type { RoleContext, RunningRole } from './run-child.ts'
@@ -26,6 +29,7 @@ async function startNode(
   node: NodeAddresses,
   { config, logger }: RoleContext,
   usage: UsageSampler,
+  docker: DockerHost | undefined,
 ): Promise<RunningNode> {
   const clock = systemClock
   const tls = readCredentials(config.dataDir, `node-${node.name}`)
@@ -41,7 +45,9 @@ async function startNode(
     client,
     informers,
     dataDir: config.dataDir,
-    runtime: 'process',
+    runtime: docker === undefined ? 'process' : (directory) => docker.runtime(node.name, directory),
+    // As with NodePorts: the first node's are on 127.0.0.1, too.
+    hostPortIps: node === config.layout.nodes[0] ? [node.address, '127.0.0.1'] : [node.address],
     version: WHERRY_VERSION,
     clusterCidr: config.layout.clusterCidr,
     clock,
@@ -70,12 +76,21 @@ async function startNode(
   }
 }
 
+async function openDocker({ config, logger }: RoleContext): Promise<DockerHost | undefined> {
+  const { runtime, dataDir, layout, clusterName } = config
+  if (runtime.kind !== 'docker') return undefined
+  const { openDockerHost } = await import('../../agent/runtime/docker/docker-host.ts')
+  const network = clusterNetwork(engineClusterId(clusterName, dataDir), layout.octet)
+  return openDockerHost({ host: runtime.host, network, dataDir, clock: systemClock, logger })
+}
+
 /** The role `agent`: every node of this machine. */
 export async function runAgent(context: RoleContext): Promise<RunningRole> {
+  const docker = await openDocker(context)
   // All nodes of a machine look at the same /proc: one pass serves them all.
-  const usage = new UsageSampler(new ProcUsageSource(systemClock), systemClock, context.logger)
+  const usage = new UsageSampler(docker?.usage ?? new ProcUsageSource(systemClock), systemClock, context.logger)
   const nodes = await context.phase('agent', () =>
-    Promise.all(context.config.layout.nodes.map((node) => startNode(node, context, usage))),
+    Promise.all(context.config.layout.nodes.map((node) => startNode(node, context, usage, docker))),
   )
   return {
     async close(why) {
@@ -87,6 +102,7 @@ export async function runAgent(context: RoleContext): Promise<RunningRole> {
           await node.close()
         }),
       )
+      docker?.close()
     },
   }
 }

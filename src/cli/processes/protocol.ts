@@ -1,4 +1,5 @@
 import type { AddressLayout } from '../../base/address-layout.ts'
+import type { RuntimeSpec } from '../runtime-spec.ts'
 import type { StoreSpec } from '../store-spec.ts'
 
 export const ROLES = ['control-plane', 'agent', 'proxy'] as const
@@ -13,6 +14,7 @@ export interface ProcessConfig {
   readonly layout: AddressLayout
   readonly apiPort: number
   readonly store: StoreSpec
+  readonly runtime: RuntimeSpec
   readonly kubeconfig: string
   readonly logLevel: LogLevel
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { RuntimeSpec } from '../runtime-spec.ts'
 import type { StoreFlags } from '../store-spec.ts'
 import { UserError } from '../user-error.ts'
 
@@ -14,6 +15,9 @@ export interface ClusterRecord {
   /** As `--store` was given, without user and password; missing in what older versions wrote. */
   readonly store?: string
   readonly storeFlags?: StoreFlags
+  /** Missing in what older versions wrote: process. */
+  readonly runtime?: RuntimeSpec['kind']
+  readonly dockerHost?: string
 }
 
 export const OCTET_MIN = 64

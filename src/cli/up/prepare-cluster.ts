@@ -1,19 +1,23 @@
 import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs'
 import type { Server } from 'node:net'
 import { dirname, join, resolve } from 'node:path'
+import { clusterNetwork } from '../../agent/runtime/docker/cluster-network.ts'
 import { addressLayout } from '../../base/address-layout.ts'
+import { onBridges } from '../../base/bridge-layout.ts'
 import { isAlive } from '../../base/process-identity.ts'
 import { type ClusterSelection, dataDirectory } from '../data-directory.ts'
 import type { LogLevel, ProcessConfig, Role } from '../processes/protocol.ts'
 import type { StoreFlags } from '../store-spec.ts'
 import { UserError } from '../user-error.ts'
 import { chooseApiPort } from './api-port.ts'
+import { chooseRuntime, type RuntimeFlags } from './choose-runtime.ts'
 import { chooseStore } from './choose-store.ts'
 import { claimRange } from './claim-range.ts'
 import { octetCandidates, readClusterRecord, writeClusterRecord } from './cluster-record.ts'
+import { engineClusterId, isUnusedRange, prepareDocker } from './prepare-docker.ts'
 import { endLeftovers, readRunState } from './run-state.ts'
 
-export interface PrepareOptions extends ClusterSelection, StoreFlags {
+export interface PrepareOptions extends ClusterSelection, StoreFlags, RuntimeFlags {
   readonly nodes?: number
   readonly kubeconfig?: string
   readonly apiPort?: number
@@ -55,13 +59,17 @@ async function claimOctet(
   name: string,
   dataDir: string,
   recorded: number | undefined,
+  isUsable: (octet: number) => boolean,
 ): Promise<{ readonly octet: number; readonly claim: Server }> {
   for (const octet of recorded === undefined ? octetCandidates(name, dataDir) : [recorded]) {
+    if (recorded === undefined && !isUsable(octet)) continue
     const claim = await claimRange(octet)
     if (claim !== undefined) return { octet, claim }
   }
   if (recorded === undefined)
-    throw new UserError('every range 127.64.0.0/16 to 127.126.0.0/16 is in use by a running cluster')
+    throw new UserError(
+      'every range from 64 to 126 (127.64.0.0/16, …) is in use by a running cluster or another network',
+    )
   throw new UserError(
     `another running cluster uses 127.${recorded}.0.0/16, which this cluster's pods and Services have been promised`,
     'stop the other one, or start this one with a new --data-dir',
@@ -89,18 +97,26 @@ export async function prepareCluster(options: PrepareOptions): Promise<PreparedC
   }
   const name = record?.name ?? options.name
   const store = chooseStore(options, record, dataDir)
-  const { octet, claim } = await claimOctet(name, dataDir, record?.octet)
+  const runtime = chooseRuntime(options, record, process.env)
+  const isUsable = (octet: number): boolean => runtime.kind === 'process' || isUnusedRange(`10.${octet}.0.0/16`)
+  const { octet, claim } = await claimOctet(name, dataDir, record?.octet, isUsable)
   try {
     const ended = previous === undefined ? [] : await endLeftovers(previous, 3_000)
     const apiPort = await chooseApiPort(options.apiPort, record?.apiPort)
     const nodes = options.nodes ?? record?.nodes ?? 1
-    writeClusterRecord(dataDir, { name, octet, nodes, apiPort, ...store.record })
+    const loopback = addressLayout(octet, name, nodes)
+    // Before the record: a cluster that could not start with this engine may start without it.
+    if (runtime.kind === 'docker')
+      await prepareDocker(runtime.host, clusterNetwork(engineClusterId(name, dataDir), octet))
+    const dockerHost = runtime.kind === 'docker' ? { dockerHost: runtime.host } : {}
+    writeClusterRecord(dataDir, { name, octet, nodes, apiPort, ...store.record, runtime: runtime.kind, ...dockerHost })
     const config: ProcessConfig = {
       clusterName: name,
       dataDir,
-      layout: addressLayout(octet, name, nodes),
+      layout: runtime.kind === 'docker' ? onBridges(loopback) : loopback,
       apiPort,
       store: store.spec,
+      runtime,
       kubeconfig: options.kubeconfig === undefined ? join(dataDir, 'kubeconfig') : resolve(options.kubeconfig),
       logLevel: options.logLevel,
     }

@@ -18,10 +18,17 @@ export function choicesText(config: ProcessConfig, version: string): string {
     ],
     [
       'runtime',
-      'process: containers are process groups on this machine (needs neither root nor Docker, and is no sandbox)',
+      config.runtime.kind === 'process'
+        ? 'process: containers are process groups on this machine (needs neither root nor Docker, and is no sandbox)'
+        : `docker: containers of the engine at ${config.runtime.host}, on a bridge of their own`,
     ],
     ['dataplane', 'userspace: TCP and UDP relays, no privileges needed'],
-    ['addresses', `${layout.clusterCidr}: this cluster's own range of loopback`],
+    [
+      'addresses',
+      config.runtime.kind === 'process'
+        ? `${layout.clusterCidr}: this cluster's own range of loopback`
+        : `${layout.clusterCidr}: this cluster's own, on this machine and its bridge`,
+    ],
   ]
   const title = `wherry ${version}, cluster ${config.clusterName}, ${layout.nodes.length} node${layout.nodes.length === 1 ? '' : 's'}`
   return `${styleText('bold', title)}\n${rows.map(([name, text]) => `  ${name!.padEnd(10)} ${text}`).join('\n')}\n`

@@ -20,6 +20,7 @@ export function podOf(spec: Partial<PodSpec>, more: Partial<Pod> = {}): Pod {
 
 export function memoryOf(more: Partial<PodMemory> = {}): PodMemory {
   return {
+    runtimeName: 'process',
     hostIp: '127.70.0.1',
     ip: '127.70.129.4',
     volumesReady: true,
