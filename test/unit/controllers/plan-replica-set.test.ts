@@ -212,3 +212,11 @@ test('the order of the pods does not matter', () => {
     ),
   )
 })
+
+test('a failure that goes on changes nothing: the condition keeps its first words', () => {
+  const failure = { reason: 'FailedCreate', message: 'pods "web-x" is forbidden' } as const
+  const first = planReplicaSet(replicaSet('web', 4), seen(three, { failure }), NOW).status
+  const again = { ...failure, message: 'pods "web-y" is forbidden' }
+  const failing = { ...replicaSet('web', 4), status: first }
+  assert.deepEqual(planReplicaSet(failing, seen(three, { failure: again }), NOW + 60_000).status, first)
+})

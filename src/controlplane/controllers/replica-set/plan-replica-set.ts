@@ -57,6 +57,8 @@ function planConditions(
 ): ReplicaSetStatus['conditions'] {
   const others = (replicaSet.status?.conditions ?? []).filter(({ type }) => type !== 'ReplicaFailure')
   if (failure === undefined) return others.length === 0 ? undefined : others
+  // The first refusal stands until a try succeeds: a status that changed with each name tried would never come to rest.
+  if (others.length < (replicaSet.status?.conditions ?? []).length) return replicaSet.status?.conditions
   const condition = { type: 'ReplicaFailure', status: 'True', ...failure }
   return setCondition(replicaSet.status?.conditions, condition, isoSeconds(now))
 }

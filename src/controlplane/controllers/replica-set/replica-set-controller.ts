@@ -1,3 +1,4 @@
+import { isConditionTrue } from '../../../api/conditions.ts'
 import { labelMatcherOf } from '../../../api/label-selector.ts'
 import { objectKey, splitKey } from '../../../api/object.ts'
 import { isPodActive } from '../../../api/pod-readiness.ts'
@@ -10,6 +11,7 @@ import type { Change } from '../../../client/informer.ts'
 import type { ReconcileResult } from '../../../client/run-workers.ts'
 import { applyClaims, planClaims } from '../claim.ts'
 import { type ControllerContext, type RunningController, runController } from '../controller-context.ts'
+import { createRoomFollower } from '../follow-room.ts'
 import { isNamespaceTerminating } from '../namespace-terminating.ts'
 import { OwnWrites } from '../own-writes.ts'
 import { BY_CONTROLLER, controllerOf, ORPHANS, OWNER_INDEXES, typed } from '../owner-references.ts'
@@ -31,6 +33,7 @@ export function startReplicaSetController(context: ControllerContext): RunningCo
   const events = context.events('replicaset-controller')
   const replicaSets = context.informers.for(REPLICA_SETS, { indexes: OWNER_INDEXES })
   const pods = context.informers.for(PODS, { indexes: OWNER_INDEXES })
+  const room = createRoomFollower(context.informers)
   const written = new OwnWrites(replicaSets)
   const expectations = new Expectations(clock)
   type Failure = { readonly reason: 'FailedCreate' | 'FailedDelete'; readonly message: string }
@@ -144,7 +147,7 @@ export function startReplicaSetController(context: ControllerContext): RunningCo
   return runController({
     name: 'replicaset',
     context,
-    informers: [replicaSets, pods],
+    informers: [replicaSets, pods, ...room.informers],
     workers: 8,
     reconcile,
     subscribe(queue) {
@@ -178,7 +181,15 @@ export function startReplicaSetController(context: ControllerContext): RunningCo
         }
         wakeOwner(pod)
       }
-      return [replicaSets.onChange((change) => queue.add(objectKey(change.object))), pods.onChange(onPod)]
+      const retryRefused = (namespace: string): void => {
+        for (const replicaSet of replicaSets.list(namespace))
+          if (isConditionTrue(replicaSet.status?.conditions, 'ReplicaFailure')) queue.add(objectKey(replicaSet))
+      }
+      return [
+        replicaSets.onChange((change) => queue.add(objectKey(change.object))),
+        pods.onChange(onPod),
+        ...room.follow(retryRefused),
+      ]
     },
   })
 }
