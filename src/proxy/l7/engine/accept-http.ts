@@ -1,8 +1,10 @@
 import { Socket } from 'node:net'
+import { Http2Client } from '../http2/http2-client.ts'
 import type { ConnectionEnds } from '../proxy-protocol/connection-ends.ts'
 import type { TlsAcceptor } from '../tls/tls-acceptor.ts'
 import type { Client } from './client.ts'
-import { ClientConnection, type ClientSettings } from './client-connection.ts'
+import { ClientConnection } from './client-connection.ts'
+import type { ClientSettings } from './client-settings.ts'
 import type { EngineContext } from './engine-context.ts'
 import { ProxyHeaderGate } from './proxy-header-gate.ts'
 import { TlsHandshake } from './tls-handshake.ts'
@@ -32,7 +34,10 @@ export function acceptHttp(
   }
   const secure = (tls: TlsAcceptor, socket: Socket, ends: ConnectionEnds | undefined): void => {
     const exits = {
-      secured: (encrypted: EncryptedSocket) => void serve(encrypted, ends),
+      secured: (encrypted: EncryptedSocket) => {
+        if (!encrypted.isHttp2) serve(encrypted, ends)
+        else clients.add(new Http2Client(context, settings, encrypted, ends))
+      },
       failed: () => settings.countError('tls-handshake-failed'),
       left,
     }

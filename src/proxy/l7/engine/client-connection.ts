@@ -7,14 +7,17 @@ import { BODY_READ, HEAD_READ, MESSAGE_END, NEED_MORE } from '../http1/read-even
 import { REFUSAL, refusalName, refusalStatus } from '../http1/refusal.ts'
 import { HEAD } from '../http1/request-head.ts'
 import { RequestReader } from '../http1/request-reader.ts'
+import { PREFACE } from '../http2/frames.ts'
+import { Http2Client } from '../http2/http2-client.ts'
 import type { ConnectionEnds } from '../proxy-protocol/connection-ends.ts'
+import type { Client } from './client.ts'
 import { ClientPeer } from './client-peer.ts'
+import type { ClientSettings } from './client-settings.ts'
 import type { EngineContext } from './engine-context.ts'
 import { ownAnswer } from './own-answer.ts'
 import { PROXY_ERRORS, type ProxyError } from './proxy-error.ts'
 import { type ExchangeOwner, outcomeOf, RequestExchange } from './request-exchange.ts'
 import type { UpgradedConnection } from './response-receiver.ts'
-import type { Router } from './route.ts'
 import { openTunnel } from './tunnel.ts'
 import type { TunnelSide } from './tunnel-side.ts'
 import { type EncryptedSocket, Wire } from './wire.ts'
@@ -36,21 +39,12 @@ const UNCOPIED_BYTES_MIN = 4 * 1024
 const LINGER_BYTES_MAX = 1024 * 1024
 const NEVER = Number.POSITIVE_INFINITY
 
-/** What a listener gives its connections. */
-export interface ClientSettings {
-  readonly scheme: 'http' | 'https'
-  readonly router: Router
-  onClosed(connection: ClientConnection): void
-  /** An answer of the proxy's own to a request that no route was found for. */
-  countError(code: string): void
-}
-
 /**
  * One client's connection. Its requests are served strictly one after another: the next one is looked at when the
  * response before it has been written. So one set of fields holds the request under way, and nothing is allocated for
  * it in the ordinary case.
  */
-export class ClientConnection implements ExchangeOwner {
+export class ClientConnection implements ExchangeOwner, Client {
   deadlineMs: number
   isRequestDone = true
   readonly #context: EngineContext
@@ -71,6 +65,8 @@ export class ClientConnection implements ExchangeOwner {
   #isRequestPaused = false
   #isProcessing = false
   #lingeredBytes = 0
+  /** How much of the preface of HTTP/2 has come; -1: what came is something else. */
+  #prefaceBytes: number
   #tunnel: TunnelSide | undefined
 
   // The request under way.
@@ -95,6 +91,7 @@ export class ClientConnection implements ExchangeOwner {
     this.deadlineMs = context.clock.monotonic() + context.settings.headMs
     this.#wire = source instanceof Wire ? source : new Wire(context, this, source)
     this.#wire.owner = this
+    this.#prefaceBytes = settings.onHttp2 === undefined ? -1 : 0
     this.#peer = new ClientPeer(context, this.#wire, ends, settings.scheme, '1.1')
     this.#exchange = new RequestExchange(context, this, this.#peer, settings.countError)
     context.deadlines.add(this)
@@ -120,6 +117,13 @@ export class ClientConnection implements ExchangeOwner {
     if (this.#state === TUNNEL) return this.#tunnel!.bytes(b, count)
     if (this.#state >= LINGERING) return this.#drop(count)
     const { inbox, body } = this.#reader
+    if (this.#prefaceBytes >= 0 && this.#isPreface(b, count)) {
+      if (this.#prefaceBytes === PREFACE.length) return this.#changeToHttp2(b, count)
+      inbox.feed(b, 0, count)
+      inbox.keep()
+      this.#beginHead()
+      return true
+    }
     inbox.feed(b, 0, count)
     this.#process()
     inbox.keep()
@@ -174,6 +178,30 @@ export class ClientConnection implements ExchangeOwner {
       this.#answer(error.status, error.code, !isOverall || !this.isRequestDone)
       if (isOverall) this.#goOn()
     }
+  }
+
+  /** Whether it has begun, as far as it can be seen, as clients do that speak HTTP/2 without asking. */
+  #isPreface(b: Uint8Array, count: number): boolean {
+    const from = this.#prefaceBytes
+    const stop = Math.min(count, PREFACE.length - from)
+    for (let i = 0; i < stop; i++) {
+      if (b[i] === PREFACE[from + i]) continue
+      this.#prefaceBytes = -1
+      return false
+    }
+    this.#prefaceBytes = from + stop
+    return true
+  }
+
+  /** From here on the connection is another client's; this one has never asked for anything. */
+  #changeToHttp2(b: Uint8Array, count: number): boolean {
+    const { inbox } = this.#reader
+    this.#state = CLOSED
+    this.#context.deadlines.delete(this)
+    const next = new Http2Client(this.#context, this.#settings, this.#wire, this.#peer.ends)
+    this.#settings.onHttp2!(this, next)
+    if (inbox.size > 0) next.onBytes(inbox.size, inbox.bytes.slice(inbox.at, inbox.end))
+    return next.onBytes(count, b)
   }
 
   // What the endpoint's connection says.

@@ -10,14 +10,15 @@ import type { Wire } from './wire.ts'
 /** Who is at the other end of a client's connection, and the connections to endpoints that are used for it alone. */
 export class ClientPeer {
   readonly scheme: 'http' | 'https'
+  /** What a proxy before us says of its client's connection. */
+  readonly ends: ConnectionEnds | undefined
   readonly #context: EngineContext
   readonly #wire: Wire
-  readonly #ends: ConnectionEnds | undefined
   readonly #protocol: '1.1' | '2.0'
   #block: ClientBlock | undefined
   #own: Map<UpstreamEndpoint, UpstreamConnection[]> | undefined
 
-  /** `ends`: what a proxy before us says of its client's connection. `protocol`: what `Via` says the client speaks. */
+  /** `protocol`: what `Via` says the client speaks. */
   constructor(
     context: EngineContext,
     wire: Wire,
@@ -27,7 +28,7 @@ export class ClientPeer {
   ) {
     this.#context = context
     this.#wire = wire
-    this.#ends = ends
+    this.ends = ends
     this.scheme = scheme
     this.#protocol = protocol
   }
@@ -41,7 +42,7 @@ export class ClientPeer {
   /** Empty when it has gone already. */
   get address(): string {
     if (this.#block !== undefined) return Buffer.from(this.#block.address).toString('latin1')
-    return this.#ends?.source.address ?? this.#wire.socket.remoteAddress ?? ''
+    return this.ends?.source.address ?? this.#wire.socket.remoteAddress ?? ''
   }
 
   /** A connection that says whose it is. It serves this client's further requests, one at a time, and ends with it. */
@@ -55,7 +56,7 @@ export class ClientPeer {
       if (nowMs < connection.deadlineMs) return connection
       connection.close()
     }
-    const preface = writeProxyHeader(version, this.#ends ?? socketEnds(this.#wire.socket))
+    const preface = writeProxyHeader(version, this.ends ?? socketEnds(this.#wire.socket))
     const connection = endpoint.acquireOwn(preface, nowMs)
     if (connection !== undefined) open.push(connection)
     return connection

@@ -4,6 +4,7 @@ import { ResponseForwarder } from '../http1/forward-response.ts'
 import { RandomHex } from '../http1/random-hex.ts'
 import { RequestHead } from '../http1/request-head.ts'
 import { ResponseHead } from '../http1/response-head.ts'
+import { Http2Memory } from '../http2/http2-memory.ts'
 import type { RequestObserver } from '../observe/request-observer.ts'
 import { Arena } from './arena.ts'
 import { BulkBuffers } from './bulk-buffers.ts'
@@ -35,6 +36,7 @@ export class EngineContext {
   observer: RequestObserver | undefined = undefined
   /** No further requests: connections close after what they are about. */
   isDraining = false
+  #http2: Http2Memory | undefined
 
   /** `seed`: four random words for ids. */
   constructor(settings: EngineSettings, clock: Clock, random: () => number, seed: Int32Array) {
@@ -46,5 +48,11 @@ export class EngineContext {
     this.requestForwarder = new RequestForwarder(settings.forward, new RandomHex(seed))
     this.responseForwarder = new ResponseForwarder(settings.forward.pseudonym)
     this.deadlines = new Deadlines(clock)
+  }
+
+  /** There from the first HTTP/2 connection on. */
+  get http2(): Http2Memory {
+    this.#http2 ??= new Http2Memory(this.settings.limits)
+    return this.#http2
   }
 }

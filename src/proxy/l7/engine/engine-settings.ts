@@ -1,5 +1,6 @@
 import { DEFAULT_FORWARD_SETTINGS, type ForwardSettings } from '../http1/forward-request.ts'
 import { DEFAULT_HEAD_LIMITS, type HeadLimits } from '../http1/head-limits.ts'
+import { DEFAULT_HTTP2_SETTINGS, type Http2Settings } from '../http2/http2-settings.ts'
 
 /** What all listeners of an engine share. Times in milliseconds. */
 export interface EngineSettings {
@@ -24,6 +25,7 @@ export interface EngineSettings {
   /** Protocols that a client may upgrade to, in lower case. */
   readonly upgrades: readonly string[]
   readonly pipelining: PipeliningSettings
+  readonly http2: Http2Settings
 }
 
 /** When several safe requests without a body share a connection to an endpoint; see `sharing-rule.ts`. */
@@ -65,4 +67,5 @@ export const DEFAULT_ENGINE_SETTINGS: EngineSettings = {
     pauseMs: 1_000,
     pauseMaxMs: 60_000,
   },
+  http2: DEFAULT_HTTP2_SETTINGS,
 }

@@ -5,7 +5,7 @@ import { TlsAcceptor } from '../tls/tls-acceptor.ts'
 import { type Accept, acceptHttp } from './accept-http.ts'
 import { acceptPassthrough } from './accept-passthrough.ts'
 import type { Client } from './client.ts'
-import type { ClientSettings } from './client-connection.ts'
+import type { ClientSettings } from './client-settings.ts'
 import { EngineContext } from './engine-context.ts'
 import { DEFAULT_ENGINE_SETTINGS, type EngineSettings } from './engine-settings.ts'
 import type { ListenerOptions } from './listener-options.ts'
@@ -112,13 +112,14 @@ export class Engine {
 
   /** Resolves once it listens; rejects with the system's error when it cannot. */
   async listen(options: ListenerOptions, router: Router): Promise<EngineListener> {
-    const { tls, proxyProtocol, isHeld = false, ...where } = options
+    const { tls, proxyProtocol, http2 = true, isHeld = false, ...where } = options
     const { clock, settings } = this.context
-    const acceptor = tls === undefined ? undefined : await TlsAcceptor.open(tls, clock, settings.headMs)
+    const acceptor = tls === undefined ? undefined : await TlsAcceptor.open(tls, clock, settings.headMs, http2)
     const client: ClientSettings = {
       scheme: acceptor === undefined ? 'http' : 'https',
       router,
       onClosed: (connection) => this.#clients.delete(connection),
+      ...(http2 && acceptor === undefined ? { onHttp2: (connection, next) => this.#change(connection, next) } : {}),
       countError: (code) => this.errors.set(code, (this.errors.get(code) ?? 0) + 1),
     }
     const accept = acceptHttp(this.context, client, this.#clients, acceptor, proxyProtocol === 'required')
@@ -134,7 +135,10 @@ export class Engine {
    * Like `listen`, for TLS that ends at the endpoints: connections are routed by the server name their clients ask for
    * and passed on as they are.
    */
-  listenForPassthrough(options: Omit<ListenerOptions, 'tls'>, router: ServerNameRouter): Promise<EngineListener> {
+  listenForPassthrough(
+    options: Omit<ListenerOptions, 'tls' | 'http2'>,
+    router: ServerNameRouter,
+  ): Promise<EngineListener> {
     const { proxyProtocol, isHeld = false, ...where } = options
     const settings: PassthroughSettings = {
       router,
@@ -210,6 +214,11 @@ export class Engine {
     while (this.#clients.size > 0 && clock.monotonic() < untilMs) {
       await new Promise<void>((resolve) => clock.setTimer(10, resolve))
     }
+  }
+
+  #change(connection: Client, next: Client): void {
+    this.#clients.delete(connection)
+    this.#clients.add(next)
   }
 
   /** Ends everything at once. */

@@ -6,6 +6,11 @@ export interface ListenerOptions extends ListenOptions {
   /** Clients speak TLS, which ends here. */
   readonly tls?: TlsOptions
   /**
+   * Clients may speak HTTP/2: over TLS if they choose it by ALPN, else if they begin with its preface. HTTP/1.1 is
+   * understood beside it. Default true.
+   */
+  readonly http2?: boolean
+  /**
    * `required`: each connection begins with a PROXY protocol header (version 1 or 2), whose source address is the
    * client's. There is no way to accept connections with and without: whoever reached the port could claim to be anyone.
    * Default `off`.

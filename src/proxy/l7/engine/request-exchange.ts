@@ -7,6 +7,7 @@ import { copyBytes } from '../http1/copy-bytes.ts'
 import { CLOSES, PERSISTS, UPGRADES } from '../http1/forward-request.ts'
 import { BY_LENGTH, NO_BODY } from '../http1/framing.ts'
 import { GET, HEAD, methodName, OPTIONS, PATCH, POST, PUT, type RequestHead } from '../http1/request-head.ts'
+import { statusOfGrpc } from '../http2/grpc.ts'
 import type { RequestSeries } from '../metrics/upstream-metrics.ts'
 import { noteRequest, type RequestNote, UNREADABLE } from '../observe/request-note.ts'
 import type { RequestObserver } from '../observe/request-observer.ts'
@@ -45,6 +46,8 @@ export class RequestExchange {
   bytesOut = 0
   /** Of the answer; 0: there is none yet. */
   status = 0
+  /** Of the answer to a gRPC call; -1: it is none, or there is none yet. */
+  grpcCode = -1
   /** When the response's head was there; 0: not yet. */
   answeredAtMs = 0
   /** The response must have ended by then, all tries together. */
@@ -92,6 +95,7 @@ export class RequestExchange {
     this.bytesIn = headBytes
     this.bytesOut = 0
     this.status = 0
+    this.grpcCode = -1
     this.#tries = 0
     this.#tried = undefined
     this.#key = 0
@@ -229,11 +233,13 @@ export class RequestExchange {
     const { metrics } = route.upstream
     metrics.inFlight -= 1
     if (error !== '') metrics.countError(error)
+    if (this.grpcCode !== -1) metrics.grpc[this.grpcCode]! += 1
     const series = this.#series
     this.#series = undefined
     if (series !== undefined) {
       const latencyMs = this.#context.clock.monotonic() - this.#startedAtMs
-      series.record(this.status, latencyMs, this.bytesIn, this.bytesOut)
+      const status = this.grpcCode === -1 ? this.status : statusOfGrpc(this.status, this.grpcCode)
+      series.record(status, latencyMs, this.bytesIn, this.bytesOut)
     }
   }
 

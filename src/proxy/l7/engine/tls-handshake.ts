@@ -27,7 +27,7 @@ export class TlsHandshake implements Client {
         socket.off('close', onClose)
         exits.left(this)
         encrypted.allowHalfOpen = true
-        exits.secured({ encrypted, plain: socket })
+        exits.secured({ encrypted, plain: socket, isHttp2: encrypted.alpnProtocol === 'h2' })
       },
       failed: () => {
         exits.failed()

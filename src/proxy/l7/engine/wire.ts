@@ -26,6 +26,8 @@ export interface EncryptedSocket {
   readonly encrypted: Socket
   /** The connection beneath. */
   readonly plain: Socket
+  /** Both sides have agreed to speak HTTP/2. */
+  readonly isHttp2?: boolean
 }
 
 /**

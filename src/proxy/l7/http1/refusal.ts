@@ -40,6 +40,11 @@ const TABLE = [
   ['bad-status', 502],
   ['unexpected-body', 502],
   ['too-many-interim-responses', 502],
+  // HTTP/2 only.
+  ['bad-pseudo-header', 400],
+  ['connection-header', 400],
+  ['host-mismatch', 400],
+  ['body-length-mismatch', 400],
 ] as const
 
 export type RefusalName = (typeof TABLE)[number][0]

@@ -77,6 +77,7 @@ export function registerHttpMetrics(registry: Registry, source: MetricsSource): 
   add('wherry_http_errors_total', 'Requests that got no whole response from an endpoint, by reason', 'counter', () =>
     errors(source),
   )
+  add('wherry_grpc_responses_total', 'Responses of gRPC calls, by code', 'counter', () => grpcResponses(source))
   add('wherry_http_client_connections', 'Connections of clients', 'gauge', () => [
     { value: source.connections, labels: {} },
   ])
@@ -138,6 +139,14 @@ function* errors(source: MetricsSource): Generator<Sample> {
   for (const [code, value] of source.errors) yield { value, labels: { service: '', code } }
   for (const { metrics } of source.upstreams) {
     for (const [code, value] of metrics.errors()) yield { value, labels: { service: metrics.service, code } }
+  }
+}
+
+function* grpcResponses(source: MetricsSource): Generator<Sample> {
+  for (const { metrics } of source.upstreams) {
+    for (const [code, value] of metrics.grpc.entries()) {
+      if (value > 0) yield { value, labels: { service: metrics.service, grpc_code: String(code) } }
+    }
   }
 }
 

@@ -42,6 +42,9 @@ export class RequestSeries {
   }
 }
 
+/** Codes of gRPC: 0 to 16. */
+export const GRPC_CODES = 17
+
 /** Series beyond this go into one that stands for the others, so that a scrape stays small. */
 const SERIES_MAX = 1_000
 
@@ -52,6 +55,8 @@ export class UpstreamMetrics {
   retries = 0
   /** Requests sent again because those before them on their connection took too long. */
   moved = 0
+  /** Responses of gRPC calls by their code. */
+  readonly grpc = new Float64Array(GRPC_CODES)
   readonly #series = new Map<string, RequestSeries>()
   readonly #errors = new Map<string, number>()
 

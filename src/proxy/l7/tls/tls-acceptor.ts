@@ -32,13 +32,13 @@ export class TlsAcceptor {
     })
   }
 
-  /** `handshakeMs`: how long a client may take. Rejects when a certificate cannot be used. */
-  static async open(options: TlsOptions, clock: Clock, handshakeMs: number): Promise<TlsAcceptor> {
+  /** `handshakeMs`: how long a client may take; `http2`: it may choose HTTP/2. Rejects when a certificate cannot be used. */
+  static async open(options: TlsOptions, clock: Clock, handshakeMs: number, http2: boolean): Promise<TlsAcceptor> {
     const store = await CertificateStore.open(options, clock, () => server.setSecureContext(store.default.options))
     // It listens nowhere: connections are handed to it.
     const server = createServer({
       ...store.default.options,
-      ALPNProtocols: ['http/1.1'],
+      ALPNProtocols: http2 ? ['h2', 'http/1.1'] : ['http/1.1'],
       handshakeTimeout: handshakeMs,
       SNICallback: (serverName, done) => done(null, store.find(serverName).context),
     })

@@ -125,10 +125,13 @@ test('old versions, weak ciphers and protocols we do not speak are refused, plai
   const refused: readonly ConnectionOptions[] = [
     { maxVersion: 'TLSv1.1', minVersion: 'TLSv1', ciphers: 'DEFAULT@SECLEVEL=0' },
     { maxVersion: 'TLSv1.2', ciphers: 'ECDHE-ECDSA-AES128-SHA' },
-    { ALPNProtocols: ['h2'] },
+    { ALPNProtocols: ['http/0.9'] },
   ]
   for (const options of refused) await assert.rejects(client(options), /ssl|tls|ECONNRESET|disconnected/i)
-  const peer = await client({ ALPNProtocols: ['h2', 'http/1.1'] })
+  const newer = await client({ ALPNProtocols: ['h2', 'http/1.1'] })
+  assert.equal(newer.socket.alpnProtocol, 'h2')
+  newer.socket.destroy()
+  const peer = await client({ ALPNProtocols: ['spdy/3', 'http/1.1'] })
   assert.equal(peer.socket.alpnProtocol, 'http/1.1')
   const { connect: connectPlain } = await import('node:net')
   for (const given of [get(), '']) {

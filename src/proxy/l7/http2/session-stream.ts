@@ -1,0 +1,123 @@
+import type { Http2Session } from './session.ts'
+
+/**
+ * One stream's flow control in both directions, whichever side opened it. Data that the other side has no room for is
+ * kept here; who produces it is told to wait, so that it is never more than what was at hand at that moment.
+ */
+export abstract class SessionStream {
+  readonly id: number
+  readonly session: Http2Session
+  sendWindow: number
+  receiveLeft: number
+  /** This side has said all. */
+  isLocalEnded = false
+  isRemoteEnded = false
+  isClosed = false
+  readonly #queue: Uint8Array[] = []
+  #queuedBytes = 0
+  #uncreditedBytes = 0
+  #endsAfterQueue = false
+  /** Written behind the queue: whole lines. */
+  #trailers: Uint8Array | undefined
+
+  constructor(session: Http2Session, id: number) {
+    this.session = session
+    this.id = id
+    this.sendWindow = session.peerWindowBytes
+    this.receiveLeft = session.settings.streamWindowBytes
+  }
+
+  /** Fields are in the session's block: a head, or, after one, trailers. */
+  abstract onHead(isLast: boolean): void
+  /** Content; `creditBytes` of the window are to be given back when it has gone on. */
+  abstract onData(b: Uint8Array, start: number, end: number, isLast: boolean): void
+  /** The other side, or the session's end, has ended it before its time. It is known no longer. */
+  abstract onReset(code: number, isSafe: boolean): void
+  /** All that was waiting has gone; more is welcome. */
+  abstract onWritable(): void
+
+  get queuedBytes(): number {
+    return this.#queuedBytes
+  }
+
+  /** Sends content, as far as windows allow. True: send no more until `onWritable`. */
+  sendData(b: Uint8Array, start: number, end: number): boolean {
+    const { session } = this
+    if (this.#queuedBytes > 0 || session.isBlocked) {
+      this.#enqueue(b, start, end)
+      return true
+    }
+    const count = Math.min(end - start, this.sendWindow, session.sendWindow)
+    if (count > 0) session.writeData(this, b, start, start + count)
+    if (count < end - start) this.#enqueue(b, start + count, end)
+    else if (!session.isBlocked) return false
+    session.waitToSend(this)
+    return true
+  }
+
+  /** Nothing more will be sent, but `trailers`, whole lines, if there are any. */
+  sendEnd(trailers: Uint8Array | undefined): void {
+    if (this.#queuedBytes > 0) {
+      this.#trailers = trailers
+      this.#endsAfterQueue = true
+      return
+    }
+    this.#writeEnd(trailers)
+  }
+
+  /** Windows have opened, or the connection takes more again. */
+  sendQueued(): void {
+    const { session } = this
+    while (this.#queuedBytes > 0 && !session.isBlocked) {
+      const first = this.#queue[0]!
+      const count = Math.min(first.length, this.sendWindow, session.sendWindow)
+      if (count <= 0) break
+      session.writeData(this, first, 0, count)
+      this.#queuedBytes -= count
+      if (count === first.length) this.#queue.shift()
+      else this.#queue[0] = first.subarray(count)
+    }
+    if (this.#queuedBytes > 0 || session.isBlocked) {
+      session.waitToSend(this)
+      return
+    }
+    if (this.#endsAfterQueue) {
+      const trailers = this.#trailers
+      this.#endsAfterQueue = false
+      this.#writeEnd(trailers)
+    } else this.onWritable()
+  }
+
+  /** `bytes` of what came have gone on: the other side may send as much again. */
+  credit(bytes: number): void {
+    this.session.creditConnection(bytes)
+    if (this.isRemoteEnded || this.isClosed) return
+    this.#uncreditedBytes += bytes
+    if (this.#uncreditedBytes * 2 < this.session.settings.streamWindowBytes) return
+    this.receiveLeft += this.#uncreditedBytes
+    this.session.writeWindowUpdate(this.id, this.#uncreditedBytes)
+    this.#uncreditedBytes = 0
+  }
+
+  /** It is known no longer. */
+  forget(): void {
+    this.isClosed = true
+    this.#queue.length = 0
+    this.#queuedBytes = 0
+    this.#endsAfterQueue = false
+  }
+
+  #writeEnd(trailers: Uint8Array | undefined): void {
+    this.isLocalEnded = true
+    this.session.writeEnd(this, trailers)
+    this.session.ended(this)
+  }
+
+  #enqueue(b: Uint8Array, start: number, end: number): void {
+    if (end > start) {
+      this.#queue.push(b.slice(start, end))
+      this.#queuedBytes += end - start
+    }
+    this.session.waitToSend(this)
+  }
+}

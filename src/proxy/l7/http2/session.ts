@@ -1,0 +1,792 @@
+import type { EngineContext } from '../engine/engine-context.ts'
+import type { Wire, WireOwner } from '../engine/wire.ts'
+import { Inbox } from '../http1/inbox.ts'
+import type { FieldBlock } from './field-block.ts'
+import { FloodGuard } from './flood-guard.ts'
+import {
+  ACK,
+  CANCEL,
+  COMPRESSION_ERROR,
+  CONTINUATION,
+  DATA,
+  ENABLE_CONNECT_PROTOCOL,
+  ENABLE_PUSH,
+  END_HEADERS,
+  END_STREAM,
+  ENHANCE_YOUR_CALM,
+  FLOW_CONTROL_ERROR,
+  FRAME_BYTES_MAX,
+  FRAME_HEAD_BYTES,
+  FRAME_SIZE_ERROR,
+  GOAWAY,
+  HAS_PRIORITY,
+  HEADER_TABLE_SIZE,
+  HEADERS,
+  INITIAL_WINDOW_SIZE,
+  MAX_CONCURRENT_STREAMS,
+  MAX_FRAME_SIZE,
+  MAX_HEADER_LIST_SIZE,
+  NO_ERROR,
+  PADDED,
+  PING,
+  PREFACE,
+  PRIORITY,
+  PROTOCOL_ERROR,
+  PUSH_PROMISE,
+  REFUSED_STREAM,
+  RST_STREAM,
+  readUint32,
+  SETTINGS,
+  STREAM_CLOSED,
+  WINDOW_BYTES,
+  WINDOW_BYTES_MAX,
+  WINDOW_UPDATE,
+  writeFrameHead,
+  writeUint32,
+} from './frames.ts'
+import { HpackDecoder } from './hpack/hpack-decoder.ts'
+import { BLOCK_EXTRA_BYTES_MAX, FIELD_EXTRA_BYTES_MAX, HpackEncoder } from './hpack/hpack-encoder.ts'
+import type { Http2Settings } from './http2-settings.ts'
+import { DATA_BYTES_MAX, SessionOutput } from './session-output.ts'
+import type { SessionStream } from './session-stream.ts'
+
+const TABLE_BYTES = 4_096
+const RESERVED_BIT = 0x7fff_ffff
+/** Streams that were reset from here: what was on its way for them is no fault. */
+const RESET_KEPT_MAX = 256
+/** Written but not taken by the other side: nothing more is read until it is. */
+const HELD_BYTES_MAX = 256 * 1024
+/** Fragments of one header block; a block of 16 KiB needs one, and nobody sends it in tiny ones. */
+const FRAGMENTS_MAX = 32
+
+/** Who a session serves. */
+export interface SessionOwner {
+  /** A head of a stream that is not known: a request. It is in the session's block. */
+  opened(streamId: number, isLast: boolean): void
+  /** The other side has said (again) what it takes. */
+  settled(): void
+  /** The other side opens and takes no further streams; those above `lastStreamId` have not been looked at. */
+  goneAway(lastStreamId: number, code: number): void
+  /** A stream has ended, in whatever way. */
+  left(stream: SessionStream): void
+  ponged(): void
+  /** Why this side has broken the connection off, for counting. */
+  broken(code: number, reason: string): void
+  /** All that was written has gone. */
+  drained(): void
+  /** Last. */
+  closed(): void
+}
+
+/**
+ * One HTTP/2 connection (RFC 9113), either side of it: frames, header blocks, flow control, the states of streams, and
+ * what is not put up with. What streams are about is their own affair.
+ */
+export class Http2Session implements WireOwner {
+  readonly settings: Http2Settings
+  readonly wire: Wire
+  readonly output: SessionOutput
+  readonly encoder = new HpackEncoder()
+  readonly guard: FloodGuard
+  readonly streams = new Map<number, SessionStream>()
+  /** Left of what may be sent on all streams together. */
+  sendWindow = WINDOW_BYTES
+  /** What a new stream may send. */
+  peerWindowBytes = WINDOW_BYTES
+  peerStreamsMax = Number.POSITIVE_INFINITY
+  peerAllowsConnect = false
+  /** The other side's settings are there. */
+  isSettled = false
+  /** Nothing is read or written as HTTP/2 any more. */
+  isOver = false
+  lastPeerStream = 0
+  /** The next stream that this side opens, as a client. */
+  nextStreamId = 1
+  readonly #context: EngineContext
+  readonly #owner: SessionOwner
+  readonly #isServer: boolean
+  readonly #inbox = new Inbox()
+  readonly #decoder = new HpackDecoder(TABLE_BYTES)
+  readonly #blockBytesMax: number
+  readonly #waiting = new Set<SessionStream>()
+  readonly #reset = new Set<number>()
+  #isPrefaced: boolean
+  #isReadPaused = false
+  #receiveLeft: number
+  #uncreditedBytes = 0
+  #peerFrameBytesMax = FRAME_BYTES_MAX
+  /** Of the header block whose rest is to come: its stream, 0: there is none. */
+  #blockStream = 0
+  #blockIsLast = false
+  #fragments: Uint8Array[] = []
+  #fragmentBytes = 0
+
+  /** Says its settings at once. `isServer`: the other side opens the streams. */
+  constructor(context: EngineContext, owner: SessionOwner, wire: Wire, isServer: boolean) {
+    const { limits, http2 } = context.settings
+    this.#context = context
+    this.#owner = owner
+    this.#isServer = isServer
+    this.#isPrefaced = !isServer
+    this.settings = http2
+    this.wire = wire
+    this.output = new SessionOutput(context, wire)
+    this.guard = new FloodGuard(http2.floods, () => context.clock.monotonic())
+    this.#receiveLeft = http2.connectionWindowBytes
+    this.#blockBytesMax = limits.headBytesMax
+    this.#greet(limits.headBytesMax)
+  }
+
+  get block(): FieldBlock {
+    return this.#context.http2.block
+  }
+
+  get isBlocked(): boolean {
+    return this.output.isBlocked
+  }
+
+  // What streams write.
+
+  /** Room for a header block made of `textBytes` in `fields`; returns where the block begins, in `output.bytes`. */
+  beginBlock(textBytes: number, fields: number): number {
+    const bytes = FRAME_HEAD_BYTES + BLOCK_EXTRA_BYTES_MAX + textBytes + fields * FIELD_EXTRA_BYTES_MAX
+    const at = this.output.room(bytes) + FRAME_HEAD_BYTES
+    return this.encoder.begin(this.output.bytes, at)
+  }
+
+  /** The block, from `beginBlock` to `end`, goes out as a head or trailers of `stream`. */
+  endBlock(stream: SessionStream, end: number, isLast: boolean): void {
+    const { output, guard } = this
+    const at = output.room(0)
+    const start = at + FRAME_HEAD_BYTES
+    const flags = isLast ? END_STREAM : 0
+    if (isLast) stream.isLocalEnded = true
+    guard.useful()
+    if (end - start <= this.#peerFrameBytesMax) {
+      writeFrameHead(HEADERS, flags | END_HEADERS, stream.id, end - start, output.bytes, at)
+      output.commit(end)
+      return
+    }
+    const block = output.bytes.slice(start, end)
+    for (let p = 0; p < block.length; ) {
+      const count = Math.min(block.length - p, this.#peerFrameBytesMax)
+      const isEnd = p + count === block.length ? END_HEADERS : 0
+      const from = output.room(FRAME_HEAD_BYTES + count)
+      const type = p === 0 ? HEADERS : CONTINUATION
+      const q = writeFrameHead(type, isEnd | (p === 0 ? flags : 0), stream.id, count, output.bytes, from)
+      output.bytes.set(block.subarray(p, p + count), q)
+      output.commit(q + count)
+      p += count
+    }
+  }
+
+  /** Within all windows. */
+  writeData(stream: SessionStream, b: Uint8Array, start: number, end: number): void {
+    const { output } = this
+    stream.sendWindow -= end - start
+    this.sendWindow -= end - start
+    this.guard.useful()
+    const frameBytesMax = Math.min(this.#peerFrameBytesMax, DATA_BYTES_MAX)
+    for (let p = start; p < end; ) {
+      const count = Math.min(end - p, frameBytesMax)
+      const at = output.room(FRAME_HEAD_BYTES + count)
+      const q = writeFrameHead(DATA, 0, stream.id, count, output.bytes, at)
+      output.bytes.set(b.subarray(p, p + count), q)
+      output.commit(q + count)
+      output.noteData(at, stream.id)
+      p += count
+    }
+  }
+
+  /** `trailers`: whole lines and an empty one. */
+  writeEnd(stream: SessionStream, trailers: Uint8Array | undefined): void {
+    if (trailers !== undefined && this.writeLines(stream, 0, trailers, true)) return
+    if (this.output.endsWithData(stream.id)) return
+    const at = this.output.room(FRAME_HEAD_BYTES)
+    this.output.commit(writeFrameHead(DATA, END_STREAM, stream.id, 0, this.output.bytes, at))
+  }
+
+  /**
+   * Sends `lines`, header lines with an empty one at their end, as a head with `status`, or, with 0, as trailers. False:
+   * there is nothing that could be sent.
+   */
+  writeLines(stream: SessionStream, status: number, lines: Uint8Array, isLast: boolean): boolean {
+    const { trailerLines: fields } = this.#context.http2
+    if (fields.scan(lines, 0, lines.length) <= 0 || (fields.count === 0 && status === 0)) return false
+    let p = this.beginBlock(lines.length, fields.count)
+    const out = this.output.bytes
+    if (status > 0) p = this.encoder.status(status, out, p)
+    const { ids, nameStart, nameEnd, valueStart, valueEnd } = fields
+    for (let i = 0; i < fields.count; i++) {
+      p = this.encoder.field(lines, nameStart[i]!, nameEnd[i]!, valueStart[i]!, valueEnd[i]!, ids[i]!, out, p)
+    }
+    this.endBlock(stream, p, isLast)
+    return true
+  }
+
+  writeWindowUpdate(streamId: number, bytes: number): void {
+    if (bytes > 0) this.#writeNumber(WINDOW_UPDATE, streamId, bytes)
+  }
+
+  /** Ends a stream before its time. */
+  resetStream(stream: SessionStream, code: number): void {
+    if (stream.isClosed || this.isOver) return
+    this.#remember(stream.id)
+    this.#writeNumber(RST_STREAM, stream.id, code)
+    this.#forget(stream)
+  }
+
+  /** This side of the stream, or both, have said all. */
+  ended(stream: SessionStream): void {
+    if (stream.isClosed || !stream.isLocalEnded) return
+    if (stream.isRemoteEnded) this.#forget(stream)
+    // An answer that came early: the rest of the request is not wanted (RFC 9113 §8.1).
+    else if (this.#isServer) this.resetStream(stream, NO_ERROR)
+  }
+
+  /** Has `sendQueued` called when there is room again. */
+  waitToSend(stream: SessionStream): void {
+    this.#waiting.add(stream)
+  }
+
+  creditConnection(bytes: number): void {
+    this.#uncreditedBytes += bytes
+    if (this.#uncreditedBytes * 2 < this.settings.connectionWindowBytes) return
+    this.#receiveLeft += this.#uncreditedBytes
+    this.writeWindowUpdate(0, this.#uncreditedBytes)
+    this.#uncreditedBytes = 0
+  }
+
+  // The connection as a whole.
+
+  ping(): void {
+    const { output } = this
+    const at = output.room(FRAME_HEAD_BYTES + 8)
+    const p = writeFrameHead(PING, 0, 0, 8, output.bytes, at)
+    output.bytes.fill(0, p, p + 8)
+    output.commit(p + 8)
+  }
+
+  goAway(lastStreamId: number, code: number): void {
+    const { output } = this
+    const at = output.room(FRAME_HEAD_BYTES + 8)
+    const p = writeFrameHead(GOAWAY, 0, 0, 8, output.bytes, at)
+    writeUint32(lastStreamId, output.bytes, p)
+    writeUint32(code, output.bytes, p + 4)
+    output.commit(p + 8)
+  }
+
+  /** The connection cannot go on. */
+  fail(code: number, reason: string): void {
+    if (this.isOver) return
+    this.goAway(this.lastPeerStream, code)
+    this.#end(code, reason)
+  }
+
+  /** Nothing more to be said. */
+  finish(): void {
+    if (!this.isOver) this.#end(NO_ERROR, '')
+  }
+
+  onBytes(count: number, b: Uint8Array): boolean {
+    if (this.isOver) return true
+    this.#inbox.feed(b, 0, count)
+    this.#readFrames()
+    this.#inbox.keep()
+    this.#isReadPaused = !this.isOver && this.isBlocked && this.output.heldBytes > HELD_BYTES_MAX
+    return !this.#isReadPaused
+  }
+
+  onDrained(): void {
+    this.output.drained()
+    this.#sendWaiting()
+    if (this.#isReadPaused) {
+      this.#isReadPaused = false
+      this.wire.resume()
+    }
+    this.#owner.drained()
+  }
+
+  onEnd(): void {
+    // Nobody speaks HTTP/2 one way only.
+    this.wire.finish()
+  }
+
+  onClose(): void {
+    this.isOver = true
+    for (const stream of [...this.streams.values()]) this.#abort(stream, CANCEL, false)
+    this.#owner.closed()
+  }
+
+  #end(code: number, reason: string): void {
+    this.isOver = true
+    this.output.flush()
+    for (const stream of [...this.streams.values()]) this.#abort(stream, code, false)
+    this.#inbox.at = this.#inbox.end
+    this.#fragments = []
+    this.#owner.broken(code, reason)
+    this.wire.socket.end()
+  }
+
+  #greet(headBytesMax: number): void {
+    const { output, settings } = this
+    const values: readonly (readonly [number, number])[] = this.#isServer
+      ? [
+          [MAX_CONCURRENT_STREAMS, settings.streamsMax],
+          [INITIAL_WINDOW_SIZE, settings.streamWindowBytes],
+          [MAX_HEADER_LIST_SIZE, headBytesMax],
+          [ENABLE_CONNECT_PROTOCOL, 1],
+        ]
+      : [
+          [ENABLE_PUSH, 0],
+          [INITIAL_WINDOW_SIZE, settings.streamWindowBytes],
+          [MAX_HEADER_LIST_SIZE, headBytesMax],
+        ]
+    let p = output.room(PREFACE.length + FRAME_HEAD_BYTES + values.length * 6)
+    if (!this.#isServer) {
+      output.bytes.set(PREFACE, p)
+      p += PREFACE.length
+    }
+    p = writeFrameHead(SETTINGS, 0, 0, values.length * 6, output.bytes, p)
+    for (const [name, value] of values) {
+      output.bytes[p] = 0
+      output.bytes[p + 1] = name
+      writeUint32(value, output.bytes, p + 2)
+      p += 6
+    }
+    output.commit(p)
+    this.writeWindowUpdate(0, settings.connectionWindowBytes - WINDOW_BYTES)
+  }
+
+  #writeNumber(type: number, streamId: number, value: number): void {
+    const { output } = this
+    const at = output.room(FRAME_HEAD_BYTES + 4)
+    const p = writeFrameHead(type, 0, streamId, 4, output.bytes, at)
+    writeUint32(value, output.bytes, p)
+    output.commit(p + 4)
+  }
+
+  #sendWaiting(): void {
+    if (this.#waiting.size === 0) return
+    const waiting = [...this.#waiting]
+    this.#waiting.clear()
+    for (const stream of waiting) {
+      if (this.isOver) return
+      if (!stream.isClosed) stream.sendQueued()
+    }
+  }
+
+  #remember(streamId: number): void {
+    this.#reset.add(streamId)
+    if (this.#reset.size <= RESET_KEPT_MAX) return
+    for (const oldest of this.#reset) {
+      this.#reset.delete(oldest)
+      return
+    }
+  }
+
+  #forget(stream: SessionStream): void {
+    if (stream.isClosed) return
+    this.streams.delete(stream.id)
+    this.#waiting.delete(stream)
+    stream.forget()
+    this.#owner.left(stream)
+  }
+
+  #abort(stream: SessionStream, code: number, isSafe: boolean): void {
+    this.#forget(stream)
+    stream.onReset(code, isSafe)
+  }
+
+  /** The other side must not do that with this stream; too much of it, and the connection goes. */
+  streamFault(stream: SessionStream, code: number): void {
+    if (stream.isClosed) return
+    this.resetStream(stream, code)
+    stream.onReset(code, false)
+    this.faulted()
+  }
+
+  /** It has done something that cost more than it should. */
+  faulted(): void {
+    if (!this.guard.fault()) this.fail(ENHANCE_YOUR_CALM, 'http2-fault-flood')
+  }
+
+  // Frames.
+
+  #readFrames(): void {
+    const inbox = this.#inbox
+    if (!this.#isPrefaced && !this.#readPreface()) return
+    while (!this.isOver && inbox.size >= FRAME_HEAD_BYTES) {
+      const { bytes: b, at } = inbox
+      const length = (b[at]! << 16) | (b[at + 1]! << 8) | b[at + 2]!
+      if (length > FRAME_BYTES_MAX) {
+        this.fail(FRAME_SIZE_ERROR, 'http2-frame-size')
+        return
+      }
+      if (inbox.size < FRAME_HEAD_BYTES + length) return
+      const type = b[at + 3]!
+      const flags = b[at + 4]!
+      const streamId = readUint32(b, at + 5) & RESERVED_BIT
+      const start = at + FRAME_HEAD_BYTES
+      inbox.at = start + length
+      this.#readFrame(type, flags, streamId, b, start, start + length)
+    }
+  }
+
+  #readPreface(): boolean {
+    const inbox = this.#inbox
+    if (inbox.size < PREFACE.length) return false
+    for (let i = 0; i < PREFACE.length; i++) {
+      if (inbox.bytes[inbox.at + i] === PREFACE[i]) continue
+      this.fail(PROTOCOL_ERROR, 'http2-preface')
+      return false
+    }
+    inbox.at += PREFACE.length
+    this.#isPrefaced = true
+    return true
+  }
+
+  #readFrame(type: number, flags: number, streamId: number, b: Uint8Array, start: number, end: number): void {
+    if (!this.isSettled && (type !== SETTINGS || (flags & ACK) !== 0)) {
+      this.fail(PROTOCOL_ERROR, 'http2-preface')
+      return
+    }
+    if (this.#blockStream !== 0 && (type !== CONTINUATION || streamId !== this.#blockStream)) {
+      this.fail(PROTOCOL_ERROR, 'http2-protocol')
+      return
+    }
+    switch (type) {
+      case DATA:
+        this.#readData(flags, streamId, b, start, end)
+        return
+      case HEADERS:
+        this.#readHeaders(flags, streamId, b, start, end)
+        return
+      case CONTINUATION:
+        if (this.#blockStream === 0) this.fail(PROTOCOL_ERROR, 'http2-protocol')
+        else this.#readFragment(flags, b, start, end)
+        return
+      case RST_STREAM:
+        this.#readReset(streamId, b, start, end)
+        return
+      case SETTINGS:
+        this.#readSettings(flags, streamId, b, start, end)
+        return
+      case PING:
+        this.#readPing(flags, streamId, b, start, end)
+        return
+      case GOAWAY:
+        if (streamId !== 0) this.fail(PROTOCOL_ERROR, 'http2-protocol')
+        else if (end - start < 8) this.fail(FRAME_SIZE_ERROR, 'http2-frame-size')
+        else if (this.#isIdleAllowed()) this.#readGoAway(readUint32(b, start) & RESERVED_BIT, readUint32(b, start + 4))
+        return
+      case WINDOW_UPDATE:
+        this.#readWindowUpdate(streamId, b, start, end)
+        return
+      case PRIORITY:
+        this.#readPriority(streamId, b, start, end)
+        return
+      case PUSH_PROMISE:
+        this.fail(PROTOCOL_ERROR, 'http2-protocol')
+        return
+      default:
+        // Extensions that nobody here knows (RFC 9113 §5.5).
+        this.#isIdleAllowed()
+    }
+  }
+
+  #isIdleAllowed(): boolean {
+    if (this.guard.idle()) return true
+    this.fail(ENHANCE_YOUR_CALM, 'http2-frame-flood')
+    return false
+  }
+
+  /** A stream that nobody has opened yet. */
+  #isIdle(streamId: number): boolean {
+    if ((streamId & 1) === 0) return true
+    return this.#isServer ? streamId > this.lastPeerStream : streamId >= this.nextStreamId
+  }
+
+  #readData(flags: number, streamId: number, b: Uint8Array, start: number, end: number): void {
+    if (streamId === 0 || this.#isIdle(streamId)) {
+      this.fail(PROTOCOL_ERROR, 'http2-protocol')
+      return
+    }
+    const bytes = end - start
+    this.#receiveLeft -= bytes
+    if (this.#receiveLeft < 0) {
+      this.fail(FLOW_CONTROL_ERROR, 'http2-flow-control')
+      return
+    }
+    let from = start
+    let to = end
+    if ((flags & PADDED) !== 0) {
+      if (from === to || b[from]! >= to - from) {
+        this.fail(PROTOCOL_ERROR, 'http2-protocol')
+        return
+      }
+      to -= b[from]!
+      from++
+    }
+    const stream = this.streams.get(streamId)
+    if (stream === undefined) {
+      this.creditConnection(bytes)
+      if (!this.#reset.has(streamId)) this.#refuseFrame(streamId, STREAM_CLOSED)
+      else this.#isIdleAllowed()
+      return
+    }
+    if (stream.isRemoteEnded) {
+      this.creditConnection(bytes)
+      this.streamFault(stream, STREAM_CLOSED)
+      return
+    }
+    stream.receiveLeft -= bytes
+    if (stream.receiveLeft < 0) {
+      this.creditConnection(bytes)
+      this.streamFault(stream, FLOW_CONTROL_ERROR)
+      return
+    }
+    const isLast = (flags & END_STREAM) !== 0
+    if (from === to && !isLast && !this.#isIdleAllowed()) return
+    if (from < to) this.guard.useful()
+    if (isLast) stream.isRemoteEnded = true
+    // Padding has gone nowhere.
+    if (bytes > to - from) stream.credit(bytes - (to - from))
+    stream.onData(b, from, to, isLast)
+    this.#whenRemoteEnded(stream)
+  }
+
+  #whenRemoteEnded(stream: SessionStream): void {
+    if (stream.isRemoteEnded && stream.isLocalEnded) this.#forget(stream)
+  }
+
+  /** For a stream that is over, longer ago than what was on its way explains. */
+  #refuseFrame(streamId: number, code: number): void {
+    this.#remember(streamId)
+    this.#writeNumber(RST_STREAM, streamId, code)
+    this.faulted()
+  }
+
+  #readHeaders(flags: number, streamId: number, b: Uint8Array, start: number, end: number): void {
+    if (streamId === 0 || (streamId & 1) === 0) {
+      this.fail(PROTOCOL_ERROR, 'http2-protocol')
+      return
+    }
+    let from = start
+    let to = end
+    if ((flags & PADDED) !== 0) {
+      const padding = from < to ? b[from]! : Number.POSITIVE_INFINITY
+      from++
+      to -= padding
+    }
+    let dependsOnItself = false
+    if ((flags & HAS_PRIORITY) !== 0) {
+      if (to - from >= 5) dependsOnItself = (readUint32(b, from) & RESERVED_BIT) === streamId
+      from += 5
+    }
+    if (from > to) {
+      this.fail(end - start === 0 ? FRAME_SIZE_ERROR : PROTOCOL_ERROR, 'http2-protocol')
+      return
+    }
+    if (dependsOnItself) {
+      this.fail(PROTOCOL_ERROR, 'http2-protocol')
+      return
+    }
+    this.#blockStream = streamId
+    this.#blockIsLast = (flags & END_STREAM) !== 0
+    if ((flags & END_HEADERS) !== 0) this.#readBlock(b, from, to)
+    else this.#keepFragment(b, from, to)
+  }
+
+  #readFragment(flags: number, b: Uint8Array, start: number, end: number): void {
+    if (!this.#keepFragment(b, start, end) || (flags & END_HEADERS) === 0) return
+    const block = Buffer.concat(this.#fragments, this.#fragmentBytes)
+    this.#fragments = []
+    this.#fragmentBytes = 0
+    this.#readBlock(block, 0, block.length)
+  }
+
+  /** What is kept of an unfinished block is bounded (CVE-2024-27983): beyond it the connection cannot go on. */
+  #keepFragment(b: Uint8Array, start: number, end: number): boolean {
+    this.#fragmentBytes += end - start
+    this.#fragments.push(b.slice(start, end))
+    if (this.#fragmentBytes <= this.#blockBytesMax && this.#fragments.length <= FRAGMENTS_MAX) return true
+    this.#fragments = []
+    this.fail(ENHANCE_YOUR_CALM, 'http2-header-flood')
+    return false
+  }
+
+  #readBlock(b: Uint8Array, start: number, end: number): void {
+    const streamId = this.#blockStream
+    this.#blockStream = 0
+    if (!this.#decoder.decode(b, start, end, this.block)) {
+      this.fail(COMPRESSION_ERROR, 'http2-compression')
+      return
+    }
+    const stream = this.streams.get(streamId)
+    if (stream === undefined) {
+      this.#openOrRefuse(streamId)
+      return
+    }
+    if (stream.isRemoteEnded) {
+      this.streamFault(stream, STREAM_CLOSED)
+      return
+    }
+    this.guard.useful()
+    if (this.#blockIsLast) stream.isRemoteEnded = true
+    stream.onHead(this.#blockIsLast)
+    this.#whenRemoteEnded(stream)
+  }
+
+  #openOrRefuse(streamId: number): void {
+    if (!this.#isIdle(streamId)) {
+      if (this.#reset.has(streamId)) this.#isIdleAllowed()
+      else this.fail(STREAM_CLOSED, 'http2-protocol')
+      return
+    }
+    if (!this.#isServer) {
+      this.fail(PROTOCOL_ERROR, 'http2-protocol')
+      return
+    }
+    this.lastPeerStream = streamId
+    if (this.streams.size >= this.settings.streamsMax) {
+      this.#refuseFrame(streamId, REFUSED_STREAM)
+      return
+    }
+    this.guard.useful()
+    this.#owner.opened(streamId, this.#blockIsLast)
+  }
+
+  #readReset(streamId: number, b: Uint8Array, start: number, end: number): void {
+    if (end - start !== 4) {
+      this.fail(FRAME_SIZE_ERROR, 'http2-frame-size')
+      return
+    }
+    if (streamId === 0 || this.#isIdle(streamId)) {
+      this.fail(PROTOCOL_ERROR, 'http2-protocol')
+      return
+    }
+    const code = readUint32(b, start)
+    const stream = this.streams.get(streamId)
+    if (stream === undefined) {
+      this.#isIdleAllowed()
+      return
+    }
+    this.#abort(stream, code, code === REFUSED_STREAM)
+    if (this.#isServer && !this.guard.reset()) this.fail(ENHANCE_YOUR_CALM, 'http2-reset-flood')
+  }
+
+  #readPing(flags: number, streamId: number, b: Uint8Array, start: number, end: number): void {
+    if (streamId !== 0) {
+      this.fail(PROTOCOL_ERROR, 'http2-protocol')
+      return
+    }
+    if (end - start !== 8) {
+      this.fail(FRAME_SIZE_ERROR, 'http2-frame-size')
+      return
+    }
+    if ((flags & ACK) !== 0) {
+      if (this.#isIdleAllowed()) this.#owner.ponged()
+      return
+    }
+    if (!this.#isIdleAllowed()) return
+    const { output } = this
+    const at = output.room(FRAME_HEAD_BYTES + 8)
+    const p = writeFrameHead(PING, ACK, 0, 8, output.bytes, at)
+    output.bytes.set(b.subarray(start, end), p)
+    output.commit(p + 8)
+  }
+
+  #readGoAway(lastStreamId: number, code: number): void {
+    if (!this.#isServer) {
+      for (const stream of [...this.streams.values()]) {
+        if (stream.id > lastStreamId) this.#abort(stream, REFUSED_STREAM, true)
+      }
+    }
+    this.#owner.goneAway(lastStreamId, code)
+  }
+
+  #readPriority(streamId: number, b: Uint8Array, start: number, end: number): void {
+    if (streamId === 0) this.fail(PROTOCOL_ERROR, 'http2-protocol')
+    else if (end - start !== 5) this.fail(FRAME_SIZE_ERROR, 'http2-frame-size')
+    else if ((readUint32(b, start) & RESERVED_BIT) === streamId) this.fail(PROTOCOL_ERROR, 'http2-protocol')
+    else this.#isIdleAllowed()
+  }
+
+  #readWindowUpdate(streamId: number, b: Uint8Array, start: number, end: number): void {
+    if (end - start !== 4) {
+      this.fail(FRAME_SIZE_ERROR, 'http2-frame-size')
+      return
+    }
+    const bytes = readUint32(b, start) & RESERVED_BIT
+    if (streamId === 0) {
+      this.sendWindow += bytes
+      if (bytes === 0) this.fail(PROTOCOL_ERROR, 'http2-protocol')
+      else if (this.sendWindow > WINDOW_BYTES_MAX) this.fail(FLOW_CONTROL_ERROR, 'http2-flow-control')
+      else if (this.#isIdleAllowed()) this.#sendWaiting()
+      return
+    }
+    if (this.#isIdle(streamId)) {
+      this.fail(PROTOCOL_ERROR, 'http2-protocol')
+      return
+    }
+    const stream = this.streams.get(streamId)
+    if (!this.#isIdleAllowed() || stream === undefined) return
+    stream.sendWindow += bytes
+    if (bytes === 0) this.streamFault(stream, PROTOCOL_ERROR)
+    else if (stream.sendWindow > WINDOW_BYTES_MAX) this.streamFault(stream, FLOW_CONTROL_ERROR)
+    else if (this.#waiting.delete(stream)) stream.sendQueued()
+  }
+
+  #readSettings(flags: number, streamId: number, b: Uint8Array, start: number, end: number): void {
+    const bytes = end - start
+    if (streamId !== 0) {
+      this.fail(PROTOCOL_ERROR, 'http2-protocol')
+      return
+    }
+    if ((flags & ACK) !== 0) {
+      if (bytes !== 0) this.fail(FRAME_SIZE_ERROR, 'http2-frame-size')
+      else this.#isIdleAllowed()
+      return
+    }
+    if (bytes % 6 !== 0) {
+      this.fail(FRAME_SIZE_ERROR, 'http2-frame-size')
+      return
+    }
+    if (!this.#isIdleAllowed()) return
+    for (let p = start; p < end; p += 6) {
+      const code = this.#apply(b[p]! * 256 + b[p + 1]!, readUint32(b, p + 2))
+      if (code === NO_ERROR) continue
+      this.fail(code, 'http2-settings')
+      return
+    }
+    this.isSettled = true
+    const at = this.output.room(FRAME_HEAD_BYTES)
+    this.output.commit(writeFrameHead(SETTINGS, ACK, 0, 0, this.output.bytes, at))
+    this.#sendWaiting()
+    this.#owner.settled()
+  }
+
+  #apply(name: number, value: number): number {
+    if (name === HEADER_TABLE_SIZE) this.encoder.limitTable(value)
+    else if (name === ENABLE_PUSH) {
+      if (value > 1 || (value === 1 && !this.#isServer)) return PROTOCOL_ERROR
+    } else if (name === MAX_CONCURRENT_STREAMS) this.peerStreamsMax = value
+    else if (name === INITIAL_WINDOW_SIZE) {
+      if (value > WINDOW_BYTES_MAX) return FLOW_CONTROL_ERROR
+      const more = value - this.peerWindowBytes
+      this.peerWindowBytes = value
+      for (const stream of this.streams.values()) {
+        stream.sendWindow += more
+        if (stream.sendWindow > WINDOW_BYTES_MAX) return FLOW_CONTROL_ERROR
+      }
+    } else if (name === MAX_FRAME_SIZE) {
+      if (value < FRAME_BYTES_MAX || value > 0xff_ffff) return PROTOCOL_ERROR
+      this.#peerFrameBytesMax = value
+    } else if (name === ENABLE_CONNECT_PROTOCOL) {
+      if (value > 1) return PROTOCOL_ERROR
+      this.peerAllowsConnect = value === 1
+    }
+    return NO_ERROR
+  }
+}
