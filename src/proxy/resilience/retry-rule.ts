@@ -38,6 +38,11 @@ export interface RetryPolicy {
   readonly triesMax?: number
   /** Time for one try; Infinity by default: only the overall time counts. */
   readonly perTryMs?: number
+  /**
+   * Statuses from 500 up whose answers are tried again, as `ifIdempotent`; the last try's answer is passed on. Default none:
+   * an answer is the service's word.
+   */
+  readonly statuses?: readonly number[]
   /** Default 25 ms, at most 250 (Envoy). The first retry after `safe` and `ifReused` comes at once. */
   readonly backoff?: Backoff
 }

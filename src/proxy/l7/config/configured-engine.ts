@@ -210,7 +210,10 @@ function upstreamOptions(config: BackendConfig, secret: string): UpstreamOptions
     endpoints,
     algorithm,
     health: outlierDetection === false ? NO_EJECTIONS : new OutlierDetection(outlierDetection),
-    retry: { triesMax: 1 + (retries?.max ?? 2) },
+    retry: {
+      triesMax: 1 + (retries?.max ?? 2),
+      ...present({ perTryMs: retries?.perTryMs, statuses: retries?.statuses, backoff: retries?.backoff }),
+    },
     ...present({
       key,
       slowStart,

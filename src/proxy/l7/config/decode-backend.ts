@@ -1,5 +1,6 @@
 import { ALGORITHMS, type Algorithm, DEFAULT_ALGORITHM, usesKey } from '../../balance/algorithms.ts'
 import type { SlowStart } from '../../balance/slow-start.ts'
+import type { Backoff } from '../../resilience/backoff.ts'
 import type { CircuitLimits } from '../../resilience/circuit-breaker.ts'
 import type { OutlierDetectionOptions } from '../../resilience/outlier-detection.ts'
 import type { KeySource } from '../engine/request-key.ts'
@@ -149,7 +150,7 @@ function decodeTimeouts(node: ConfigNode): Partial<UpstreamTimeouts> | undefined
 }
 
 function decodeRetries(node: ConfigNode): RetriesConfig | undefined {
-  const fields = node.fields(['max', 'budget'])
+  const fields = node.fields(['max', 'perTry', 'statuses', 'backoff', 'budget'])
   if (fields === undefined) return undefined
   const budget = ifGiven(fields.budget, (given) => {
     const parts = given.fields(['ratio', 'minimumPerSecond', 'window'])
@@ -160,7 +161,27 @@ function decodeRetries(node: ConfigNode): RetriesConfig | undefined {
       ttlMs: ifGiven(parts.window, (window) => window.duration()),
     })
   })
-  return present({ max: ifGiven(fields.max, (max) => max.integer(0, 10)), budget })
+  return present({
+    max: ifGiven(fields.max, (max) => max.integer(0, 10)),
+    perTryMs: ifGiven(fields.perTry, (time) => time.duration()),
+    statuses: ifGiven(fields.statuses, decodeRetryStatuses),
+    backoff: ifGiven(fields.backoff, decodeBackoff),
+    budget,
+  })
+}
+
+function decodeRetryStatuses(node: ConfigNode): readonly number[] | undefined {
+  const statuses = node.items('statuses such as 503')?.map((item) => item.integer(500, 599))
+  return statuses?.every((status) => status !== undefined) === true ? statuses : undefined
+}
+
+function decodeBackoff(node: ConfigNode): Backoff | undefined {
+  const fields = node.fields(['base', 'max'])
+  const baseMs = fields?.base.duration()
+  const maxMs = fields?.max.duration()
+  if (baseMs === undefined || maxMs === undefined) return undefined
+  if (maxMs < baseMs) return node.fault('base must not be longer than max')
+  return { baseMs, maxMs }
 }
 
 function decodeOutlierDetection(node: ConfigNode): OutlierDetectionOptions | false | undefined {

@@ -1,5 +1,6 @@
 import type { Algorithm } from '../../balance/algorithms.ts'
 import type { SlowStart } from '../../balance/slow-start.ts'
+import type { Backoff } from '../../resilience/backoff.ts'
 import type { CircuitLimits } from '../../resilience/circuit-breaker.ts'
 import type { OutlierDetectionOptions } from '../../resilience/outlier-detection.ts'
 import type { RetryBudgetOptions } from '../../resilience/retry-budget.ts'
@@ -60,6 +61,11 @@ export interface StickyConfig {
 export interface RetriesConfig {
   /** Beside the first try. */
   readonly max?: number
+  /** For one try until its response begins. */
+  readonly perTryMs?: number
+  /** Answers that are tried again where the method is idempotent: 5xx. Default: none. */
+  readonly statuses?: readonly number[]
+  readonly backoff?: Backoff
   readonly budget?: RetryBudgetOptions
 }
 

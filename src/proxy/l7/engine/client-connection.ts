@@ -246,6 +246,10 @@ export class ClientConnection implements ExchangeOwner, Client {
     return true
   }
 
+  retriesAnswer(status: number, b: Uint8Array, start: number, end: number, nowMs: number): boolean {
+    return this.#exchange.retryAnswer(status, b, start, end, nowMs)
+  }
+
   responseHead(b: Uint8Array, nowMs: number): boolean {
     const { arena, responseForwarder, responseHead } = this.#context
     this.#state = RESPONDING

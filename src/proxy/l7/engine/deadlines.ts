@@ -9,19 +9,21 @@ export interface Expiring {
 
 const EVERY_MS = 250
 
-/** Looks at all time limits a few times a second: moving one costs nothing, and all of them are coarse. */
+/** Looks at all time limits a few times a second: moving one costs nothing, and all of them are coarse, by `everyMs`. */
 export class Deadlines {
   readonly #clock: Clock
+  readonly #everyMs: Millis
   readonly #members = new Set<Expiring>()
   #timer: Timer | undefined
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, everyMs: Millis = EVERY_MS) {
     this.#clock = clock
+    this.#everyMs = everyMs
   }
 
   add(member: Expiring): void {
     this.#members.add(member)
-    this.#timer ??= this.#clock.setTimer(EVERY_MS, this.#sweep)
+    this.#timer ??= this.#clock.setTimer(this.#everyMs, this.#sweep)
   }
 
   delete(member: Expiring): void {
@@ -35,6 +37,6 @@ export class Deadlines {
       member.deadlineMs = Number.POSITIVE_INFINITY
       member.expire(nowMs)
     }
-    this.#timer = this.#members.size === 0 ? undefined : this.#clock.setTimer(EVERY_MS, this.#sweep)
+    this.#timer = this.#members.size === 0 ? undefined : this.#clock.setTimer(this.#everyMs, this.#sweep)
   }
 }

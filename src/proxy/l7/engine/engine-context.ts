@@ -14,6 +14,7 @@ import { OutboxChunks } from './outbox.ts'
 import { TurnEnd } from './turn-end.ts'
 
 const READ_BYTES = 64 * 1024
+const SHORT_EVERY_MS = 20
 
 /** What all connections of one engine share: memory, heads, clock, time limits. One event loop has one. */
 export class EngineContext {
@@ -31,6 +32,8 @@ export class EngineContext {
   readonly bulk = new BulkBuffers()
   readonly outboxChunks = new OutboxChunks()
   readonly deadlines: Deadlines
+  /** For the connections of upstreams whose time limits are near the others' coarseness. */
+  readonly shortDeadlines: Deadlines
   readonly turnEnd = new TurnEnd()
   /** Is told of requests that end; undefined: nobody is. */
   observer: RequestObserver | undefined = undefined
@@ -48,6 +51,7 @@ export class EngineContext {
     this.requestForwarder = new RequestForwarder(settings.forward, new RandomHex(seed))
     this.responseForwarder = new ResponseForwarder(settings.forward.pseudonym)
     this.deadlines = new Deadlines(clock)
+    this.shortDeadlines = new Deadlines(clock, SHORT_EVERY_MS)
   }
 
   /** There from the first HTTP/2 connection on. */

@@ -18,7 +18,9 @@ export const PROXY_ERRORS = {
   /** It had carried other requests before. */
   reusedConnectionBroke: { code: 'upstream-closed', status: 502, source: 'upstream', retry: 'ifReused' },
   connectionBroke: { code: 'upstream-closed', status: 502, source: 'upstream', retry: 'ifIdempotent' },
-  responseTimeout: { code: 'response-timeout', status: 504, source: 'upstream', retry: 'never' },
+  responseTimeout: { code: 'response-timeout', status: 504, source: 'upstream', retry: 'ifIdempotent' },
+  /** Its answer has a status that the upstream's `RetryPolicy` says to try again; never an answer of our own. */
+  retriableAnswer: { code: 'retriable-answer', status: 502, source: 'upstream', retry: 'ifIdempotent' },
   /** All tries together took longer than the upstream's requests may. */
   overallTimeout: { code: 'overall-timeout', status: 504, source: 'upstream', retry: 'never' },
   badResponse: { code: 'bad-response', status: 502, source: 'upstream', retry: 'never' },

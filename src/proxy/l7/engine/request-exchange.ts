@@ -1,6 +1,6 @@
 import type { Timer } from '../../../base/clock.ts'
 import type { BalancedEndpoint } from '../../balance/balanced-endpoint.ts'
-import { CANCELLED, ERRED, type Outcome, TIMED_OUT, UNREACHABLE } from '../../balance/outcome.ts'
+import { CANCELLED, ERRED, type Outcome, outcomeOfStatus, TIMED_OUT, UNREACHABLE } from '../../balance/outcome.ts'
 import { REQUESTS } from '../../resilience/circuit-breaker.ts'
 import { decideRetry } from '../../resilience/retry-rule.ts'
 import { copyBytes } from '../http1/copy-bytes.ts'
@@ -167,6 +167,34 @@ export class RequestExchange {
   /** A try has failed before anything of its response went on. True: there is or will be another one. */
   retry(error: ProxyError, wasReused: boolean, b: Uint8Array, start: number, end: number, nowMs: number): boolean {
     if (error.retry === 'never' || end === start) return false
+    const afterMs = this.#retryAfterMs(error, wasReused, nowMs)
+    if (afterMs === undefined) return false
+    this.#tried ??= []
+    // A connection that had grown old says nothing against its endpoint.
+    if (error.retry !== 'ifReused') this.#tried.push(this.#lastTried!)
+    this.#sendLater(afterMs, b, start, end, nowMs)
+    return true
+  }
+
+  /**
+   * The endpoint has answered with a status of 500 or more, of which nothing went on. True: that is not taken for the
+   * answer, and there is or will be another try.
+   */
+  retryAnswer(status: number, b: Uint8Array, start: number, end: number, nowMs: number): boolean {
+    const { retryStatuses } = this.#route!.upstream
+    if (!retryStatuses.includes(status) || this.upgrade !== undefined) return false
+    const afterMs = this.#retryAfterMs(PROXY_ERRORS.retriableAnswer, false, nowMs)
+    if (afterMs === undefined) return false
+    this.carrier = undefined
+    this.endTry(outcomeOfStatus(status), nowMs)
+    this.#tried ??= []
+    this.#tried.push(this.#lastTried!)
+    this.#sendLater(afterMs, b, start, end, nowMs)
+    return true
+  }
+
+  /** When the next try is to be made, which is then paid for; undefined: there is to be none. */
+  #retryAfterMs(error: ProxyError, wasReused: boolean, nowMs: number): number | undefined {
     const { upstream } = this.#route!
     const decision = decideRetry(
       {
@@ -184,21 +212,22 @@ export class RequestExchange {
       upstream.retryPolicy,
       this.#context.random,
     )
-    if (decision.kind === 'giveUp') return false
+    if (decision.kind === 'giveUp') return undefined
     upstream.budget.withdraw(nowMs)
     upstream.metrics.retries += 1
-    this.#tried ??= []
-    // A connection that had grown old says nothing against its endpoint.
-    if (error.retry !== 'ifReused') this.#tried.push(this.#lastTried!)
-    if (decision.afterMs === 0) this.#sendAgain(b, start, end, nowMs)
-    else {
-      const request = b.slice(start, end)
-      this.#retryTimer = this.#context.clock.setTimer(decision.afterMs, () => {
-        this.#retryTimer = undefined
-        this.#sendAgain(request, 0, request.length, this.#context.clock.monotonic())
-      })
+    return decision.afterMs
+  }
+
+  #sendLater(afterMs: number, b: Uint8Array, start: number, end: number, nowMs: number): void {
+    if (afterMs === 0) {
+      this.#sendAgain(b, start, end, nowMs)
+      return
     }
-    return true
+    const request = b.slice(start, end)
+    this.#retryTimer = this.#context.clock.setTimer(afterMs, () => {
+      this.#retryTimer = undefined
+      this.#sendAgain(request, 0, request.length, this.#context.clock.monotonic())
+    })
   }
 
   /** It waited too long where it was: on to another connection, which says nothing against anybody. */

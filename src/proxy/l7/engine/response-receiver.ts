@@ -17,6 +17,11 @@ export interface ResponseReceiver {
   interimResponse(b: Uint8Array): void
   /** 101 stands there; what is left in the connection's inbox and what follows belongs to the tunnel. False: not wanted. */
   upgraded(b: Uint8Array, connection: UpgradedConnection): boolean
+  /**
+   * The final response has a status of 500 or more, and `b[start, end)` is the request as it was sent. True: the receiver
+   * sends it again and wants nothing of this response. Without it every response is taken as it is.
+   */
+  retriesAnswer?(status: number, b: Uint8Array, start: number, end: number, nowMs: number): boolean
   /** The final response's head stands there. True: the receiver takes no chunks, only what is in them. */
   responseHead(b: Uint8Array, nowMs: number): boolean
   /** A part of the body. True: the receiver cannot take more for now and will call `resumeResponse`. */

@@ -2,12 +2,13 @@ import { parseKeepAliveTimeout } from '../http1/keep-alive-timeout.ts'
 import { BODY_READ, HEAD_READ, MESSAGE_END, NEED_MORE } from '../http1/read-event.ts'
 import { refusalName } from '../http1/refusal.ts'
 import { ResponseReader } from '../http1/response-reader.ts'
+import type { Deadlines } from './deadlines.ts'
 import type { EngineContext } from './engine-context.ts'
 import type { OutboxChunk } from './outbox.ts'
 import { PROXY_ERRORS, type ProxyError } from './proxy-error.ts'
 import type { ResponseReceiver } from './response-receiver.ts'
 import type { TunnelSide } from './tunnel-side.ts'
-import type { UpstreamTimeouts } from './upstream-timeouts.ts'
+import type { ConnectionTimeouts } from './upstream-timeouts.ts'
 import type { UpstreamTransport } from './upstream-transport.ts'
 import { Wire } from './wire.ts'
 
@@ -15,7 +16,7 @@ import { Wire } from './wire.ts'
 export interface ConnectionOwner {
   readonly address: string
   readonly port: number
-  readonly timeouts: UpstreamTimeouts
+  readonly timeouts: ConnectionTimeouts
   readonly transport: UpstreamTransport
   /** It has no request any more and can take another. */
   becameIdle(connection: UpstreamConnection): void
@@ -70,6 +71,7 @@ export class UpstreamConnection {
   readonly #owner: ConnectionOwner
   readonly #wire: Wire
   readonly #reader: ResponseReader
+  readonly #deadlines: Deadlines
   #slots: Slot[]
   #head = 0
   #served = 0
@@ -97,7 +99,8 @@ export class UpstreamConnection {
     const { address, port, transport } = owner
     const secure = transport.tls?.connect(address, port, preface)
     this.#wire = new Wire(context, this, secure)
-    context.deadlines.add(this)
+    this.#deadlines = owner.timeouts.areShort ? context.shortDeadlines : context.deadlines
+    this.#deadlines.add(this)
     if (secure !== undefined) {
       secure.encrypted.once('secureConnect', () => this.#onConnect())
       this.#wire.resume()
@@ -291,7 +294,7 @@ export class UpstreamConnection {
   onClose(): void {
     this.#isClosed = true
     this.isClosing = true
-    this.#context.deadlines.delete(this)
+    this.#deadlines.delete(this)
     this.#owner.closed(this)
     if (this.#tunnel !== undefined) this.#tunnel.closed()
     else if (!this.isConnected) this.#failAll(PROXY_ERRORS.connectFailed, 'no connection')
@@ -332,7 +335,7 @@ export class UpstreamConnection {
         return
       }
       const slot = this.#slots[this.#head]!
-      const { receiver } = slot
+      let { receiver } = slot
       const event = reader.next(slot.toHead)
       if (event === NEED_MORE) {
         if (slot.hasBegun) {
@@ -350,6 +353,10 @@ export class UpstreamConnection {
           receiver?.interimResponse(inbox.bytes)
           this.deadlineMs = nowMs + this.#owner.timeouts.responseMs
           continue
+        }
+        if (responseHead.status >= 500 && isRetried(slot, responseHead.status, nowMs)) {
+          slot.receiver = undefined
+          receiver = undefined
         }
         slot.hasBegun = true
         if (!responseHead.keepsAlive) this.isClosing = true
@@ -523,6 +530,12 @@ export class UpstreamConnection {
     this.#head = 0
     while (this.#slots.length < old.length * 2) this.#slots.push(newSlot())
   }
+}
+
+/** The request is sent again elsewhere, and this answer is read and dropped. */
+function isRetried({ receiver, chunk, start, end, isWhole }: Slot, status: number, nowMs: number): boolean {
+  if (receiver?.retriesAnswer === undefined || !isWhole || !receiver.isRequestDone) return false
+  return receiver.retriesAnswer(status, chunk!.bytes, start, end, nowMs)
 }
 
 function newSlot(): Slot {

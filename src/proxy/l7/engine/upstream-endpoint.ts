@@ -4,7 +4,7 @@ import type { RequestSeries, UpstreamMetrics } from '../metrics/upstream-metrics
 import type { EngineContext } from './engine-context.ts'
 import { SharingRule } from './sharing-rule.ts'
 import { type ConnectionOwner, UpstreamConnection } from './upstream-connection.ts'
-import type { UpstreamTimeouts } from './upstream-timeouts.ts'
+import type { ConnectionTimeouts } from './upstream-timeouts.ts'
 import type { UpstreamTransport } from './upstream-transport.ts'
 
 /** What a route must say to be counted. `id`: small and dense, one for each route of an engine. */
@@ -23,7 +23,7 @@ export class UpstreamEndpoint implements ConnectionOwner {
   readonly address: string
   readonly port: number
   readonly sharing: SharingRule
-  readonly timeouts: UpstreamTimeouts
+  readonly timeouts: ConnectionTimeouts
   readonly transport: UpstreamTransport
   readonly #context: EngineContext
   readonly #breaker: CircuitBreaker
@@ -39,7 +39,7 @@ export class UpstreamEndpoint implements ConnectionOwner {
     balanced: BalancedEndpoint,
     breaker: CircuitBreaker,
     watch: StallWatch,
-    timeouts: UpstreamTimeouts,
+    timeouts: ConnectionTimeouts,
     transport: UpstreamTransport,
   ) {
     this.#context = context

@@ -16,7 +16,7 @@ import { type KeySource, RequestKey } from './request-key.ts'
 import { type AffinityOptions, SessionAffinity } from './session-affinity.ts'
 import { TimedStallWatch } from './stall-watch.ts'
 import { UpstreamEndpoint } from './upstream-endpoint.ts'
-import { type UpstreamTimeouts, upstreamTimeouts } from './upstream-timeouts.ts'
+import { type ConnectionTimeouts, type UpstreamTimeouts, upstreamTimeouts } from './upstream-timeouts.ts'
 import { type UpstreamTransport, upstreamTransport } from './upstream-transport.ts'
 
 export interface EndpointOptions extends BalancedEndpointOptions {
@@ -67,8 +67,10 @@ export class Upstream {
   readonly breaker: CircuitBreaker
   readonly budget: RetryBudget
   readonly retryPolicy: RetryPolicy
+  /** Answers that are not taken for the answer while there may be another try. */
+  readonly retryStatuses: readonly number[]
   readonly metrics: UpstreamMetrics
-  readonly timeouts: UpstreamTimeouts
+  readonly timeouts: ConnectionTimeouts
   readonly transport: UpstreamTransport
   /** undefined: the algorithm does not look at keys. */
   readonly key: RequestKey | undefined
@@ -96,8 +98,9 @@ export class Upstream {
     this.breaker = new CircuitBreaker({ ...CIRCUIT, ...options.circuit })
     this.budget = new RetryBudget(options.budget)
     this.retryPolicy = options.retry ?? {}
+    this.retryStatuses = this.retryPolicy.statuses ?? []
     this.metrics = options.metrics ?? new UpstreamMetrics(options.name)
-    this.timeouts = upstreamTimeouts(options.timeouts ?? {}, context.settings)
+    this.timeouts = upstreamTimeouts(options.timeouts ?? {}, context.settings, options.retry?.perTryMs)
     this.transport = upstreamTransport(options.proxyProtocol, options.tls)
     const hashes = options.key !== undefined || (options.createBalancer === undefined && usesKey(algorithm))
     this.key = hashes ? new RequestKey(options.key ?? { from: 'address' }, random) : undefined

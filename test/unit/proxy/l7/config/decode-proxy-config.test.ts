@@ -152,6 +152,15 @@ describe('a configuration', () => {
       ],
     },
     {
+      name: 'tries again what can be tried again, and waits less at first than at last',
+      given: web({ retries: { perTry: 'soon', statuses: [404], backoff: { base: '2s', max: '1s' } } }),
+      want: [
+        /retries\.perTry: must be a time/,
+        /retries\.statuses\[0\]: must be a whole number from 500 to 599/,
+        /retries\.backoff: base must not be longer than max/,
+      ],
+    },
+    {
       name: 'logs a share of requests to a file',
       given: { ...BASE, accessLog: { sample: 2 } },
       want: [/^accessLog\.file: is missing/, /^accessLog\.sample: must be a number from 0 to 1/],
