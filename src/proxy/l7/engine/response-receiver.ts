@@ -19,9 +19,9 @@ export interface ResponseReceiver {
   upgraded(b: Uint8Array, connection: UpgradedConnection): boolean
   /**
    * The final response has a status of 500 or more, and `b[start, end)` is the request as it was sent. True: the receiver
-   * sends it again and wants nothing of this response. Without it every response is taken as it is.
+   * sends it again and wants nothing of this response. To be asked before `responseHead`, if the request is at hand.
    */
-  retriesAnswer?(status: number, b: Uint8Array, start: number, end: number, nowMs: number): boolean
+  retriesAnswer(status: number, b: Uint8Array, start: number, end: number, nowMs: number): boolean
   /** The final response's head stands there. True: the receiver takes no chunks, only what is in them. */
   responseHead(b: Uint8Array, nowMs: number): boolean
   /** A part of the body. True: the receiver cannot take more for now and will call `resumeResponse`. */

@@ -534,7 +534,7 @@ export class UpstreamConnection {
 
 /** The request is sent again elsewhere, and this answer is read and dropped. */
 function isRetried({ receiver, chunk, start, end, isWhole }: Slot, status: number, nowMs: number): boolean {
-  if (receiver?.retriesAnswer === undefined || !isWhole || !receiver.isRequestDone) return false
+  if (receiver === undefined || !isWhole || !receiver.isRequestDone) return false
   return receiver.retriesAnswer(status, chunk!.bytes, start, end, nowMs)
 }
 

@@ -231,6 +231,10 @@ export class Http2ClientStream extends SessionStream implements ExchangeOwner {
     return true
   }
 
+  retriesAnswer(status: number, b: Uint8Array, start: number, end: number, nowMs: number): boolean {
+    return this.#exchange.retryAnswer(status, b, start, end, nowMs)
+  }
+
   responseHead(b: Uint8Array, nowMs: number): boolean {
     const { context, viaLine } = this.#owner
     const { responseHead: head } = context
