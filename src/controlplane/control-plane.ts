@@ -4,7 +4,7 @@ import { DEFINITIONS } from '../api/definitions/all.ts'
 import { CLUSTER_LOOPBACK } from '../api/definitions/ip-rules.ts'
 import { LIMIT_RANGE } from '../api/definitions/limit-range/definition.ts'
 import type { KubeObject } from '../api/object.ts'
-import { NODES, PODS, SERVICES } from '../api/resource-type.ts'
+import { NODES, PODS, type ResourceType, SERVICES } from '../api/resource-type.ts'
 import type { Node, Pod, Service } from '../api/types/core-v1.gen.ts'
 import type { AddressLayout } from '../base/address-layout.ts'
 import type { Clock } from '../base/clock.ts'
@@ -42,6 +42,7 @@ import { cacheObjects } from './metrics-api/cache-objects.ts'
 import { createMeshSource } from './metrics-api/mesh/create-mesh-source.ts'
 import { createMetricsApi, type MetricsApiOptions } from './metrics-api/metrics-api.ts'
 import { startScheduler } from './scheduler/start-scheduler.ts'
+import { seriesDocument } from './series-document.ts'
 import { type ElectionOptions, startElected } from './start-elected.ts'
 import { startAutoCompaction } from './store/auto-compaction.ts'
 import type { Store, StoreError } from './store/store.ts'
@@ -49,6 +50,8 @@ import type { Store, StoreError } from './store/store.ts'
 /** What this API server says it is: level 1.36 of the API. */
 export const API_VERSION = 'v1.36.0+wherry'
 
+/** Beside the person's own; examples/prometheus.yml names it. */
+const PROMETHEUS_KUBECONFIG = 'prometheus.kubeconfig'
 const VERIFY_CACHES_MS = 5 * 60_000
 const REPAIR_ADDRESSES_MS = 3 * 60_000
 const NODE_PORTS = { first: 30_000, last: 32_767 } as const
@@ -96,6 +99,8 @@ function lookups(server: () => ApiServer | undefined): {
   nodeAddresses(): ReadonlySet<string>
   bindings: TokenBindings
   services(): Promise<readonly Service[]>
+  /** All objects of a kind, as the cache holds them now. */
+  all(type: ResourceType): readonly KubeObject[]
   measured: MetricsApiOptions['objects']
 } {
   const definitionOf = (resource: string) =>
@@ -129,6 +134,13 @@ function lookups(server: () => ApiServer | undefined): {
       podUid: (namespace, name) => uidOf('pods', namespace, name),
     },
     services: async () => objects<Service>(SERVICES.resource),
+    all({ group, version, resource }) {
+      const definition = DEFINITIONS.find(
+        (one) => one.resource === resource && one.group === group && one.version === version,
+      )!
+      const cache = server()?.registry.cacheOf(definition)
+      return cache === undefined ? [] : [...cache.range(`${definition.storagePrefix}/`)].map(({ object }) => object)
+    },
     measured: {
       node: (name) => find<Node>(NODES.resource, '', name),
       nodes: () => objects<Node>(NODES.resource),
@@ -153,7 +165,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const store = await phase('store', async () => options.openStore(options.onFailure))
 
   let server: ApiServer | undefined
-  const { podsOnNode, podAddresses, nodeAddresses, bindings, services, measured } = lookups(() => server)
+  const { podsOnNode, podAddresses, nodeAddresses, bindings, services, measured, all } = lookups(() => server)
   const tokens = createServiceAccountTokens(pki.serviceAccountKey, clock)
   const addresses = createServiceAddresses({
     serviceCidr: layout.serviceCidr,
@@ -215,6 +227,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       virtual: metrics.resources,
       groups: metrics.groups,
       metrics: () => queues.families(),
+      series: (path, query) => seriesDocument(path, query, all),
       streamSource: createPodStreamSource(nodes),
       tokens,
       verifyToken: (token, audiences) => tokens.verify(token, bindings, audiences),
@@ -252,13 +265,13 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       servicePort: options.privilegedPorts ? 443 : front.port,
     }),
   )
+  const access = { server: `https://127.0.0.1:${front.port}`, caPem: pki.caPem, context: options.clusterName }
+  writeKubeconfig({ ...access, path: options.kubeconfig, certPem: pki.admin.cert, keyPem: pki.admin.key })
   writeKubeconfig({
-    path: options.kubeconfig,
-    server: `https://127.0.0.1:${front.port}`,
-    caPem: pki.caPem,
-    certPem: pki.admin.cert,
-    keyPem: pki.admin.key,
-    context: options.clusterName,
+    ...access,
+    path: join(dataDir, PROMETHEUS_KUBECONFIG),
+    certPem: pki.prometheus.cert,
+    keyPem: pki.prometheus.key,
   })
 
   const factory = (of: Client): InformerFactory =>

@@ -21,6 +21,7 @@ import type { Fence } from './fence.ts'
 import { forbiddenError } from './forbidden.ts'
 import { InFlight } from './in-flight.ts'
 import { RequestCounts } from './metrics/request-counts.ts'
+import { type SeriesDocument, seriesResponse } from './metrics/series-document.ts'
 import { serverMetrics } from './metrics/server-metrics.ts'
 import { createOrderedWrites } from './ordered-writes.ts'
 import { mediaType, parseBody } from './parse-body.ts'
@@ -53,6 +54,8 @@ export interface ApiServerOptions extends DispatchOptions {
   readonly groups?: readonly VirtualGroup[]
   /** What other parts of the process add to `/metrics`. */
   readonly metrics?: () => Iterable<MetricFamily>
+  /** What is served below `/metrics/`; undefined where there is nothing. */
+  readonly series?: (path: string, query: URLSearchParams) => SeriesDocument | undefined
   readonly verifyToken?: (token: string, audiences?: readonly string[]) => Promise<User | undefined>
   /** Names for what a write decides on together with others: those that share one are carried out in turn. */
   readonly lanesOf?: (request: CoreRequest) => readonly string[]
@@ -180,6 +183,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     const { info, definition } = target
     authorize(user, info, query)
     if (info.kind === 'path') {
+      if (info.path.startsWith('/metrics/')) return seriesResponse(method, options.series?.(info.path, query))
       if (info.path !== '/metrics') return paths.answer(request)
       const more = options.metrics ?? (() => [])
       return serverMetrics(method, { counts, inFlight, registry, definitions, clock, more })
