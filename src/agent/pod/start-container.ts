@@ -39,8 +39,11 @@ export async function startContainer(request: StartRequest, context: WorkerConte
   const refusal = runtime.refusal(config)
   if (refusal !== undefined) throw new RuntimeError('CreateContainerError', refusal)
   if (runtime.name === 'process') sayWhatProcessesAre(request)
-  say('Normal', 'Created', `Created container: ${container.name}`)
-  const state = await runtime.startContainer(config)
+  const state = await runtime.startContainer(config).catch((error: unknown) => {
+    if (error instanceof RuntimeError && error.reason === 'RunContainerError') sayCreated(request)
+    throw error
+  })
+  sayCreated(request)
   say('Normal', 'Started', `Started container ${container.name}`)
   return state
 }
@@ -94,6 +97,10 @@ async function explained<T>(step: () => Promise<T>): Promise<T> {
     }
     throw cause
   }
+}
+
+function sayCreated({ container, say }: StartRequest): void {
+  say('Normal', 'Created', `Created container: ${container.name}`)
 }
 
 /** In place of "image already present": what became of the image, and of what nothing enforces here. */

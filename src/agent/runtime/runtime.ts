@@ -29,7 +29,7 @@ export interface Runtime {
   exec(id: string, command: readonly string[], timeoutMs: number): Promise<ExecResult>
   /**
    * Runs a command beside the container with its streams in the caller's hands. A program that is not there is no
-   * error but a session that says so and ends with 127 (126: there, but no program). Rejects with RuntimeError when the
+   * error but a session that says so and ends with 127 (126: there, but no program; some engines say 126 for both). Rejects with RuntimeError when the
    * container does not run.
    */
   openExec(id: string, command: readonly string[], options: ExecOptions): Promise<ContainerSession>

@@ -12,6 +12,8 @@ export interface ContainerBodyInput {
   readonly sandboxId: string
   /** Where its termination message is read afterwards. */
   readonly terminationMessage: string
+  /** Whether the engine may have the kernel spare containers when memory runs short. */
+  readonly mayProtect: boolean
   /** The name of the engine's volume, for a mount of one that stands in memory. */
   volumeOf(mount: Mount): string | undefined
 }
@@ -40,19 +42,17 @@ function user({ runAsUser, runAsGroup }: EffectiveSecurityContext): string | und
   return runAsGroup === undefined ? String(runAsUser) : `${runAsUser ?? 0}:${runAsGroup}`
 }
 
-function resources({
-  cpuMilliRequest,
-  cpuMilliLimit,
-  memoryBytesLimit,
-  oomScoreAdj,
-}: ContainerConfig['resources']): object {
+function resources(
+  { cpuMilliRequest, cpuMilliLimit, memoryBytesLimit, oomScoreAdj }: ContainerConfig['resources'],
+  leastOomScore: number,
+): object {
   const quota = cpuQuotaUs(cpuMilliLimit)
   return {
     CpuShares: cpuShares(cpuMilliRequest ?? cpuMilliLimit),
     ...(quota === undefined ? {} : { CpuPeriod: QUOTA_PERIOD_US, CpuQuota: quota }),
     // The same number with swap: a limit that pages can leave by is none.
     ...(memoryBytesLimit === undefined ? {} : { Memory: memoryBytesLimit, MemorySwap: memoryBytesLimit }),
-    ...(oomScoreAdj === undefined ? {} : { OomScoreAdj: oomScoreAdj }),
+    ...(oomScoreAdj === undefined ? {} : { OomScoreAdj: Math.max(oomScoreAdj, leastOomScore) }),
   }
 }
 
@@ -92,7 +92,7 @@ export function containerBody(input: ContainerBodyInput): object {
       Mounts: [...mounts, { Type: 'bind', Source: terminationMessage, Target: config.terminationMessagePath }],
       LogConfig: LOG_CONFIG,
       RestartPolicy: { Name: 'no' },
-      ...resources(config.resources),
+      ...resources(config.resources, input.mayProtect ? -1000 : 0),
       ...security(config.securityContext),
     },
   }

@@ -67,7 +67,10 @@ export class DockerEngine {
 
   /** A connection that carries bytes both ways; ending it closes the one direction only. */
   async hijack(request: EngineRequest): Promise<Duplex> {
-    return (await this.#open(request, { hijack: true, openStdin: true, isStream: true })) as Duplex
+    // Without a body nothing is sent until the first byte of input. An empty one leaves with the headers in one write, and
+    // the engine takes both off the connection before it is handed over.
+    const withBody = { ...request, body: request.body ?? {} }
+    return (await this.#open(withBody, { hijack: true, openStdin: true, isStream: true, allowEmpty: true })) as Duplex
   }
 
   /** Like a call, but once it has begun the deadline no longer counts. */

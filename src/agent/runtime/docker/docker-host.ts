@@ -51,6 +51,7 @@ export async function openDockerHost(options: DockerHostOptions): Promise<Docker
   const collector = new ImageCollector({ engine, clock, logger, file: join(dataDir, 'pulled-images.json') })
   const images = new DockerImages({ engine, clock, onPulled: (id) => collector.pulled(id) })
   const runtimes: DockerRuntime[] = []
+  const abilities = { mayProtect: true }
   return {
     usage: new DockerUsageSource(engine, () => runtimes.flatMap((runtime) => runtime.running()), clock),
     runtime(node, directory) {
@@ -59,6 +60,7 @@ export async function openDockerHost(options: DockerHostOptions): Promise<Docker
         watch,
         owner: { cluster, node },
         images,
+        abilities,
         version: () => version,
         network: async () => {
           await ensureBridge(engine, network)

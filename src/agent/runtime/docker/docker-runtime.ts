@@ -41,11 +41,18 @@ import { inspectImage } from './image-service.ts'
 import { rootRefusal } from './root-refusal.ts'
 import { sandboxBody } from './sandbox-body.ts'
 
+/** What is found out about an engine as it is used; shared by all nodes on it. */
+export interface EngineAbilities {
+  /** It may lower a process' oom_score_adj. One without CAP_SYS_RESOURCE (in a container, rootless) starts nothing that asks for it. */
+  mayProtect: boolean
+}
+
 export interface DockerRuntimeOptions {
   readonly engine: DockerEngine
   readonly watch: EngineWatch
   readonly owner: DockerOwner
   readonly images: ImageService
+  readonly abilities: EngineAbilities
   /** Of the engine; asked anew each time, as an engine may come back as another one. */
   version(): string
   /** Makes sure that the cluster's network is there, and gives its name. */
@@ -404,6 +411,7 @@ export class DockerRuntime implements Runtime {
         labels: containerLabels(owner, sandbox.config, config),
         sandboxId,
         terminationMessage: message,
+        mayProtect: this.#options.abilities.mayProtect,
         volumeOf: (mount) => memoryVolumeOf(sandbox.config, mount),
       })
       const create = (): Promise<{ readonly Id: string }> =>
@@ -463,22 +471,27 @@ export class DockerRuntime implements Runtime {
         },
       })
     }
-    const body = sandboxBody({
-      sandbox: config,
-      labels: sandboxLabels(owner, config),
-      image,
-      network: networkName,
-      volumes,
-    })
-    const { Id } = await engine.call<{ readonly Id: string }>({
-      method: 'POST',
-      path: '/containers/create',
-      query: { name },
-      body,
-      timeoutMs: WORK_MS,
-    })
-    await this.#call('POST', `/containers/${Id}/start`)
-    return Id
+    const make = async (isProtected: boolean): Promise<string> => {
+      const labels = sandboxLabels(owner, config)
+      const body = sandboxBody({ sandbox: config, labels, image, network: networkName, volumes, isProtected })
+      const path = '/containers/create'
+      const request = { method: 'POST', path, query: { name }, body, timeoutMs: WORK_MS } as const
+      const { Id } = await engine.call<{ readonly Id: string }>(request)
+      await this.#call('POST', `/containers/${Id}/start`)
+      return Id
+    }
+    const { abilities } = this.#options
+    try {
+      return await make(abilities.mayProtect)
+    } catch (error) {
+      if (isUnavailable(error) || !abilities.mayProtect) throw error
+      await this.#remove(name)
+      const id = await make(false).catch(() => undefined)
+      if (id === undefined) throw error
+      logger.warn({ err: error }, 'the engine cannot protect sandboxes from the kernel when memory runs short')
+      abilities.mayProtect = false
+      return id
+    }
   }
 
   /** Takes over what the engine has; what nobody knows of is removed, and what it has no more is forgotten. */

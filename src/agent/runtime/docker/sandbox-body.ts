@@ -9,6 +9,8 @@ export interface SandboxBodyInput {
   readonly image: string
   /** The cluster's network. */
   readonly network: string
+  /** Whether the engine may have the kernel spare it when memory runs short. */
+  readonly isProtected: boolean
   /** The engine's volume for each of the pod's volumes in memory. */
   readonly volumes: readonly { readonly name: string; readonly engineName: string }[]
 }
@@ -47,7 +49,7 @@ export function sandboxBody(input: SandboxBodyInput): object {
         Source: engineName,
         Target: `/volumes/${name}`,
       })),
-      OomScoreAdj: OOM_SCORE_ADJ,
+      ...(input.isProtected ? { OomScoreAdj: OOM_SCORE_ADJ } : {}),
       CpuShares: 2,
       ReadonlyRootfs: true,
       CapDrop: ['ALL'],
