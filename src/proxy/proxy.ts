@@ -157,7 +157,7 @@ async function serveAdmin(
 ): Promise<AdminServer | undefined> {
   if (port === undefined) return undefined
   const { address: host, name: nodeName } = layout.nodes[0]!
-  const served = { host, port, logger, metrics: () => metrics.scrape(), status }
+  const served = { host, port, logger, metrics: () => metrics.scrape(), mesh: () => metrics.mesh(), status }
   try {
     if (tls === undefined) return await startAdminServer(served)
     const slices = informers.for(ENDPOINT_SLICES)

@@ -4,6 +4,7 @@ import { randomChoice } from '../balance/random-choice.ts'
 import { roundRobin } from '../balance/round-robin.ts'
 import type { Endpoint, Listener } from '../table/routing-table.ts'
 import { ClientAffinity } from './client-affinity.ts'
+import { EndpointCounts, endpointName, OPEN } from './endpoint-counts.ts'
 
 /** Places in `ServicePort.counts`. */
 export const OPENED = 0
@@ -18,6 +19,8 @@ export const MOVED = 6
 /** Requests that were sent again because their endpoint lost them. */
 export const REPEATED = 7
 const COUNTS = 8
+/** Counts of endpoints that are gone are kept until there are so many; then those without connections go. */
+const ENDPOINTS_KEPT = 1_000
 
 /** What all listeners of one Service port share while the proxy runs: whose turn it is, who stays where, what was counted. */
 export class ServicePort {
@@ -29,12 +32,33 @@ export class ServicePort {
   readonly #inTurn: Balancer<unknown>
   readonly #anyOther: Balancer<unknown>
   readonly #affinity = new ClientAffinity()
+  readonly #endpoints = new Map<string, EndpointCounts>()
+  #pruneAt = ENDPOINTS_KEPT
 
   constructor(name: string, clock: Clock, random: () => number) {
     this.name = name
     this.#clock = clock
     this.#inTurn = roundRobin(random)
     this.#anyOther = randomChoice(random)
+  }
+
+  /** Where one endpoint is counted. A pod that has the address of an earlier one is another endpoint. */
+  countsOf(endpoint: Endpoint): EndpointCounts {
+    const name = endpointName(endpoint)
+    const known = this.#endpoints.get(name)
+    if (known !== undefined && known.pod === endpoint.pod) return known
+    if (this.#endpoints.size >= this.#pruneAt) {
+      for (const [gone, { counts }] of this.#endpoints) if (counts[OPEN] === 0) this.#endpoints.delete(gone)
+      this.#pruneAt = Math.max(ENDPOINTS_KEPT, this.#endpoints.size * 2)
+    }
+    const counts = new EndpointCounts(name, endpoint.pod)
+    this.#endpoints.set(name, counts)
+    return counts
+  }
+
+  /** Of endpoints that have been connected to, some of which may be gone. */
+  endpointCounts(): ReadonlyMap<string, EndpointCounts> {
+    return this.#endpoints
   }
 
   /**

@@ -4,6 +4,7 @@ import type { Endpoint, Listener } from '../table/routing-table.ts'
 import { endpointsForClient, needsClientAddress } from './admit-client.ts'
 import type { Connections } from './connections.ts'
 import { endSocket, resetSocket } from './end-socket.ts'
+import { type EndpointCounts, RECEIVED, SENT } from './endpoint-counts.ts'
 import { ExchangeWatch } from './exchange-watch.ts'
 import { ReadBuffer } from './read-buffers.ts'
 import {
@@ -66,6 +67,8 @@ export class TcpRelay {
   readonly #clientBuffer = new ReadBuffer()
   readonly #client: Socket
   #endpoint: Endpoint | undefined
+  /** While it is connected. */
+  #endpointCounts: EndpointCounts | undefined
   #upstream: Socket | undefined
   #upstreamBuffer: ReadBuffer | undefined
   /** Endpoints that have just not accepted this connection, or lost its request. */
@@ -234,6 +237,9 @@ export class TcpRelay {
     this.movedAt = this.#context.clock.monotonic()
     this.#failed = []
     this.#watch.begin()
+    const counts = this.#servicePort.countsOf(this.#endpoint!)
+    counts.opened()
+    this.#endpointCounts = counts
     if (this.#client.destroyed) {
       resetSocket(upstream)
       return
@@ -241,6 +247,7 @@ export class TcpRelay {
     let mayRead = true
     if (this.#isWaiting) {
       this.#isWaiting = false
+      counts.counts[RECEIVED]! += this.#clientBuffer.last.length
       this.#watch.clientSpoke(this.#clientBuffer.last)
       mayRead = this.#pass(this.#client, upstream, this.#clientBuffer.last)
       if (this.#client.readableEnded) upstream.end()
@@ -257,7 +264,11 @@ export class TcpRelay {
     this.#clientBuffer.filled(bytes)
     const view = bytes === from.length ? from : new Uint8Array(from.buffer, from.byteOffset, bytes)
     if (this.#watch.clientSpoke(view)) this.#repeats = 0
-    if (upstream !== undefined) return this.#pass(this.#client, upstream, view)
+    if (upstream !== undefined) {
+      const counts = this.#endpointCounts
+      if (counts !== undefined) counts.counts[RECEIVED]! += bytes
+      return this.#pass(this.#client, upstream, view)
+    }
     this.#isWaiting = true
     this.#connect()
     return false
@@ -267,6 +278,7 @@ export class TcpRelay {
     if (buffer !== this.#upstreamBuffer || this.#client.destroyed) return false
     this.movedAt = this.#context.clock.monotonic()
     this.#servicePort.counts[BYTES_OUT]! += bytes
+    this.#endpointCounts!.counts[SENT]! += bytes
     buffer.filled(bytes)
     const view = bytes === from.length ? from : new Uint8Array(from.buffer, from.byteOffset, bytes)
     this.#watch.serverSpoke(view)
@@ -341,6 +353,8 @@ export class TcpRelay {
     const upstream = this.#upstream
     if (this.#endpoint !== undefined) this.#context.connections.detach(this, this.#endpoint.address)
     this.#endpoint = undefined
+    this.#endpointCounts?.closed()
+    this.#endpointCounts = undefined
     this.#upstream = undefined
     this.#upstreamBuffer = undefined
     this.isConnecting = false

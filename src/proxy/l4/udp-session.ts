@@ -1,6 +1,7 @@
 import { createSocket, type Socket } from 'node:dgram'
 import type { Millis } from '../../base/clock.ts'
 import type { Endpoint } from '../table/routing-table.ts'
+import type { EndpointCounts } from './endpoint-counts.ts'
 
 /** Datagrams that are kept until the endpoint has given a sign of life: to go out once connected, or to another one. */
 const KEPT_MAX = 64
@@ -9,6 +10,8 @@ export const QUEUED_BYTES_MAX = 1 << 20
 
 export interface UdpSessionOptions {
   readonly endpoint: Endpoint
+  /** Where it is counted. */
+  readonly counts: EndpointCounts
   /** The client's address, where endpoints are to see it. */
   readonly source: string | undefined
   readonly now: Millis
@@ -22,6 +25,7 @@ export interface UdpSessionOptions {
 /** What one client's address and port says to one endpoint, and back, over a socket of its own. */
 export class UdpSession {
   readonly endpoint: Endpoint
+  readonly counts: EndpointCounts
   movedAt: Millis
   readonly #options: UdpSessionOptions
   #socket: Socket
@@ -32,6 +36,7 @@ export class UdpSession {
 
   constructor(options: UdpSessionOptions) {
     this.endpoint = options.endpoint
+    this.counts = options.counts
     this.movedAt = options.now
     this.#options = options
     this.#kept = [...options.kept]

@@ -124,6 +124,10 @@ export class UserspaceDataplane implements Dataplane {
     for (const { servicePort } of this.#servicePorts.values()) yield servicePort
   }
 
+  servicePort(name: string): ServicePort | undefined {
+    return this.#servicePorts.get(name)?.servicePort
+  }
+
   #add(listener: Listener): Promise<void> {
     this.#use(listener.servicePort, 1)
     this.#ports.set(listener.key, {
@@ -142,7 +146,7 @@ export class UserspaceDataplane implements Dataplane {
     this.#use(listener.servicePort, 1)
     this.#use(port.listener.servicePort, -1)
     port.listener = listener
-    port.open?.update(listener, this.#servicePort(listener))
+    port.open?.update(listener, this.#servicePortOf(listener))
   }
 
   async #remove(key: string): Promise<void> {
@@ -184,7 +188,7 @@ export class UserspaceDataplane implements Dataplane {
     port.retry?.cancel()
     try {
       const open = listener.protocol === 'TCP' ? openTcpPort : openUdpPort
-      const opened = await open(listener, this.#servicePort(listener), {
+      const opened = await open(listener, this.#servicePortOf(listener), {
         clock: this.#options.clock,
         connections: this.connections,
         descriptors: this.#descriptors,
@@ -193,7 +197,7 @@ export class UserspaceDataplane implements Dataplane {
         http: () => this.#http!,
       })
       port.open = opened
-      if (isCurrent()) opened.update(port.listener, this.#servicePort(port.listener))
+      if (isCurrent()) opened.update(port.listener, this.#servicePortOf(port.listener))
       this.#note(port, { state: 'bound' })
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code ?? String(error)
@@ -219,7 +223,7 @@ export class UserspaceDataplane implements Dataplane {
     return this.#table.listeners.has(listenerKey(protocol, address, port))
   }
 
-  #servicePort({ servicePort: name }: Listener): ServicePort {
+  #servicePortOf({ servicePort: name }: Listener): ServicePort {
     return this.#servicePorts.get(name)!.servicePort
   }
 

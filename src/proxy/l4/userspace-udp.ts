@@ -3,6 +3,7 @@ import { type Clock, sleep } from '../../base/clock.ts'
 import { type Endpoint, type Listener, reachable } from '../table/routing-table.ts'
 import { endpointsForClient } from './admit-client.ts'
 import type { DescriptorBudget } from './descriptor-budget.ts'
+import { RECEIVED, SENT } from './endpoint-counts.ts'
 import type { OpenPort } from './open-port.ts'
 import { ACTIVE, BYTES_IN, BYTES_OUT, FAILED, OPENED, REFUSED, type ServicePort } from './service-port.ts'
 import { asIs, QUEUED_BYTES_MAX, UdpSession } from './udp-session.ts'
@@ -40,6 +41,7 @@ export function openUdpPort(first: Listener, firstServicePort: ServicePort, cont
     sessions.delete(key)
     descriptors.giveBack(1)
     servicePort.counts[ACTIVE]! -= 1
+    session.counts.closed()
     session.close()
   }
 
@@ -64,14 +66,17 @@ export function openUdpPort(first: Listener, firstServicePort: ServicePort, cont
       servicePort.counts[REFUSED]! += 1
       return undefined
     }
+    const counts = servicePort.countsOf(endpoint)
     const session: UdpSession = new UdpSession({
       endpoint,
+      counts,
       source: listener.keepSource ? client.address : undefined,
       now: clock.monotonic(),
       kept,
       onMessage(message) {
         session.movedAt = clock.monotonic()
         servicePort.counts[BYTES_OUT]! += message.length
+        counts.counts[SENT]! += message.length
         if (socket.getSendQueueSize() < QUEUED_BYTES_MAX) socket.send(message, client.port, client.address)
       },
       onFailure(unanswered) {
@@ -83,6 +88,7 @@ export function openUdpPort(first: Listener, firstServicePort: ServicePort, cont
     sessions.set(key, session)
     servicePort.counts[OPENED]! += 1
     servicePort.counts[ACTIVE]! += 1
+    counts.opened()
     return session
   }
 
@@ -92,6 +98,7 @@ export function openUdpPort(first: Listener, firstServicePort: ServicePort, cont
     if (session === undefined) return
     session.movedAt = clock.monotonic()
     servicePort.counts[BYTES_IN]! += message.length
+    session.counts.counts[RECEIVED]! += message.length
     sessions.delete(key)
     sessions.set(key, session)
     session.send(message)

@@ -15,6 +15,9 @@ import {
 import type { UserspaceDataplane } from '../l4/userspace-dataplane.ts'
 import type { TableKeeper } from '../table/table-keeper.ts'
 import { DurationHistogram } from './duration-histogram.ts'
+import { expositionText } from './exposition.ts'
+import { meshSummaryText } from './mesh-summary-text.ts'
+import { servicePortLabels } from './service-port-labels.ts'
 
 /** Service ports beyond this share one line, so that a scrape stays small. */
 const SERVICE_PORTS_MAX = 2_000
@@ -56,6 +59,7 @@ export class ProxyMetrics {
   readonly #clock: Clock
   readonly #dataplane: UserspaceDataplane
   readonly #keeper: () => TableKeeper
+  readonly #startedAtMs: Millis
   readonly #sync = new DurationHistogram(SYNC_BOUNDS)
   readonly #programming = new DurationHistogram(PROGRAMMING_BOUNDS)
   #syncedAt: Millis = 0
@@ -66,6 +70,7 @@ export class ProxyMetrics {
     this.#clock = clock
     this.#dataplane = dataplane
     this.#keeper = keeper
+    this.#startedAtMs = clock.now()
   }
 
   /** A change has come. */
@@ -85,7 +90,27 @@ export class ProxyMetrics {
   async scrape(): Promise<{ readonly text: string; readonly contentType: string }> {
     this.#registry ??= this.#register()
     const registry = await this.#registry
-    return { text: await registry.metrics(), contentType: registry.contentType }
+    const text = await registry.metrics()
+    return { text: text + (await this.#httpText()), contentType: registry.contentType }
+  }
+
+  /** What `/mesh` answers, in pieces. */
+  mesh(): AsyncIterable<string> {
+    const dataplane = this.#dataplane
+    return meshSummaryText({
+      startedAtMs: this.#startedAtMs,
+      takenAtMs: this.#clock.monotonic(),
+      table: this.#keeper().table,
+      connections: (servicePort) => dataplane.servicePort(servicePort)?.endpointCounts(),
+      http: (servicePort) => dataplane.http?.service(servicePort),
+    })
+  }
+
+  async #httpText(): Promise<string> {
+    const { http } = this.#dataplane
+    if (http === undefined) return ''
+    const { httpServiceFamilies } = await import('./http-service-families.ts')
+    return expositionText(httpServiceFamilies(http))
   }
 
   async #register(): Promise<Registry> {
@@ -148,12 +173,21 @@ export class ProxyMetrics {
   #byServicePort(place: number): readonly Sample[] {
     const samples: Sample[] = []
     let others = 0
-    for (const { name, counts } of this.#dataplane.servicePorts()) {
-      if (samples.length < SERVICE_PORTS_MAX) samples.push({ value: counts[place]!, labels: labelsOf(name) })
-      else others += counts[place]!
+    for (const servicePort of this.#dataplane.servicePorts()) {
+      const value = servicePort.counts[place]! + this.#httpBytes(servicePort, place)
+      if (samples.length < SERVICE_PORTS_MAX)
+        samples.push({ value, labels: { ...servicePortLabels(servicePort.name) } })
+      else others += value
     }
     if (others > 0) samples.push({ value: others, labels: { namespace: '', service: 'others', port: '' } })
     return samples
+  }
+
+  /** The engine counts bytes by request; the others are counted as they are relayed. */
+  #httpBytes({ name }: ServicePort, place: number): number {
+    if (place !== BYTES_IN && place !== BYTES_OUT) return 0
+    const service = this.#dataplane.http?.service(name)
+    return service === undefined ? 0 : place === BYTES_IN ? service.receivedBytes : service.sentBytes
   }
 
   #listeners(): readonly Sample[] {
@@ -165,10 +199,4 @@ export class ProxyMetrics {
     for (const { binding } of this.#dataplane.bindings()) counts.set(binding.state, counts.get(binding.state)! + 1)
     return [...counts].map(([state, value]) => ({ value, labels: { state } }))
   }
-}
-
-function labelsOf(servicePort: ServicePort['name']): { namespace: string; service: string; port: string } {
-  const [namespace = '', rest = ''] = servicePort.split('/')
-  const [service = '', port = ''] = rest.split(':')
-  return { namespace, service, port }
 }

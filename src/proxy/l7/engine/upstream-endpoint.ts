@@ -25,6 +25,8 @@ export class UpstreamEndpoint implements ConnectionOwner {
   readonly sharing: SharingRule
   readonly timeouts: ConnectionTimeouts
   readonly transport: UpstreamTransport
+  /** Connections that there have been. */
+  opened = 0
   readonly #context: EngineContext
   readonly #breaker: CircuitBreaker
   readonly #all = new Set<UpstreamConnection>()
@@ -143,6 +145,7 @@ export class UpstreamEndpoint implements ConnectionOwner {
   #open(preface: Uint8Array | undefined, nowMs: number): UpstreamConnection | undefined {
     if (!this.#breaker.acquire(CONNECTIONS)) return undefined
     const connection = new UpstreamConnection(this.#context, this, preface, nowMs)
+    this.opened++
     this.#all.add(connection)
     return connection
   }
