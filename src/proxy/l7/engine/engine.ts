@@ -8,7 +8,7 @@ import type { Client } from './client.ts'
 import type { ClientSettings } from './client-settings.ts'
 import { EngineContext } from './engine-context.ts'
 import { DEFAULT_ENGINE_SETTINGS, type EngineSettings } from './engine-settings.ts'
-import type { ListenerOptions } from './listener-options.ts'
+import type { ListenerOptions, ServingOptions } from './listener-options.ts'
 import type { PassthroughSettings } from './passthrough-connection.ts'
 import type { Router } from './route.ts'
 import type { ServerNameRouter } from './server-name-router.ts'
@@ -34,6 +34,14 @@ interface AcceptingHandle {
   onconnection: (error: number, handle: AcceptedHandle | undefined) => void
 }
 
+/** What is done with the connections of a port; made by `serveHttp` and `servePassthrough`. */
+export interface Serving {
+  readonly accept: Accept
+  readonly acceptor: TlsAcceptor | undefined
+  /** Those that are served so now. */
+  readonly clients: Set<Client>
+}
+
 /** A port that is listened on. */
 export interface EngineListener {
   readonly port: number
@@ -41,8 +49,15 @@ export interface EngineListener {
   readonly descriptor: number
   /** Takes up the connections that wait, if it was opened with `isHeld`, and from here on all at once. */
   begin(): void
+  /** From here on new connections are served so; those that are open go on as they were begun. */
+  change(serving: Serving): void
   /** Lets go of the port. Open connections stay; any that still wait for `begin` are closed. */
   close(): Promise<void>
+  /**
+   * Lets go of the port and of its connections: each ends after what it is about, and those that are about nothing after
+   * a moment, since a request may be on its way. Resolves when they have been told.
+   */
+  leave(): Promise<void>
   /**
    * Reads certificates and keys again at once, for connections to come; without TLS there is nothing to do. Rejects with
    * the first that cannot be used, in whose place the old one stays.
@@ -58,7 +73,10 @@ export class Engine {
   /** Answers of the proxy's own to requests that belong to no route, by code. */
   readonly errors = new Map<string, number>()
   readonly upstreams: Upstream[] = []
-  readonly #clients = new Set<Client>()
+  /** How open listeners serve new connections. */
+  readonly #current = new Set<Serving>()
+  /** Those, and what no listener does any more but still has connections. */
+  readonly #servings = new Set<Serving>()
   readonly #servers = new Set<Server>()
 
   constructor(options: EngineOptions = {}) {
@@ -71,14 +89,16 @@ export class Engine {
   }
 
   get connections(): number {
-    return this.#clients.size
+    let count = 0
+    for (const { clients } of this.#servings) count += clients.size
+    return count
   }
 
   /** For people: connections, and what is known of each endpoint. */
   status(): unknown {
     const nowMs = this.context.clock.monotonic()
     return {
-      connections: this.#clients.size,
+      connections: this.connections,
       upstreams: this.upstreams.map((upstream) => ({
         name: upstream.name,
         inFlight: upstream.metrics.inFlight,
@@ -112,23 +132,9 @@ export class Engine {
 
   /** Resolves once it listens; rejects with the system's error when it cannot. */
   async listen(options: ListenerOptions, router: Router): Promise<EngineListener> {
-    const { tls, proxyProtocol, http2 = true, isHeld = false, ...where } = options
-    const { clock, settings } = this.context
-    const acceptor = tls === undefined ? undefined : await TlsAcceptor.open(tls, clock, settings.headMs, http2)
-    const client: ClientSettings = {
-      scheme: acceptor === undefined ? 'http' : 'https',
-      router,
-      onClosed: (connection) => this.#clients.delete(connection),
-      ...(http2 && acceptor === undefined ? { onHttp2: (connection, next) => this.#change(connection, next) } : {}),
-      countError: (code) => this.errors.set(code, (this.errors.get(code) ?? 0) + 1),
-    }
-    const accept = acceptHttp(this.context, client, this.#clients, acceptor, proxyProtocol === 'required')
-    try {
-      return await this.#open(where, accept, acceptor, isHeld)
-    } catch (error) {
-      acceptor?.close()
-      throw error
-    }
+    const { tls, proxyProtocol, http2, isHeld = false, ...where } = options
+    const serving = await this.serveHttp({ tls, proxyProtocol, http2 }, router)
+    return this.#open(where, serving, isHeld)
   }
 
   /**
@@ -140,21 +146,56 @@ export class Engine {
     router: ServerNameRouter,
   ): Promise<EngineListener> {
     const { proxyProtocol, isHeld = false, ...where } = options
-    const settings: PassthroughSettings = {
-      router,
-      onClosed: (connection) => this.#clients.delete(connection),
-      countError: (code) => this.errors.set(code, (this.errors.get(code) ?? 0) + 1),
-    }
-    const accept = acceptPassthrough(this.context, settings, this.#clients, proxyProtocol === 'required')
-    return this.#open(where, accept, undefined, isHeld)
+    return this.#open(where, this.servePassthrough({ proxyProtocol }, router), isHeld)
   }
 
-  async #open(
-    options: ListenOptions,
-    accept: Accept,
-    acceptor: TlsAcceptor | undefined,
-    isHeld: boolean,
-  ): Promise<EngineListener> {
+  /** How a listener for HTTP serves its connections. Rejects when a certificate cannot be used. */
+  async serveHttp(options: ServingOptions, router: Router): Promise<Serving> {
+    const { tls, proxyProtocol, http2 = true } = options
+    const { clock, settings } = this.context
+    const acceptor = tls === undefined ? undefined : await TlsAcceptor.open(tls, clock, settings.headMs, http2)
+    const clients = new Set<Client>()
+    const change = (connection: Client, next: Client): void => {
+      clients.delete(connection)
+      clients.add(next)
+    }
+    const client: ClientSettings = {
+      scheme: acceptor === undefined ? 'http' : 'https',
+      router,
+      onClosed: (connection) => clients.delete(connection),
+      ...(http2 && acceptor === undefined ? { onHttp2: change } : {}),
+      countError: (code) => this.errors.set(code, (this.errors.get(code) ?? 0) + 1),
+    }
+    return {
+      accept: acceptHttp(this.context, client, clients, acceptor, proxyProtocol === 'required'),
+      acceptor,
+      clients,
+    }
+  }
+
+  /** How a listener passes TLS on. */
+  servePassthrough({ proxyProtocol }: Pick<ServingOptions, 'proxyProtocol'>, router: ServerNameRouter): Serving {
+    const clients = new Set<Client>()
+    const settings: PassthroughSettings = {
+      router,
+      onClosed: (connection) => clients.delete(connection),
+      countError: (code) => this.errors.set(code, (this.errors.get(code) ?? 0) + 1),
+    }
+    const accept = acceptPassthrough(this.context, settings, clients, proxyProtocol === 'required')
+    return { accept, acceptor: undefined, clients }
+  }
+
+  async #open(options: ListenOptions, first: Serving, isHeld: boolean): Promise<EngineListener> {
+    try {
+      return await this.#openPort(options, first, isHeld)
+    } catch (error) {
+      first.acceptor?.close()
+      throw error
+    }
+  }
+
+  async #openPort(options: ListenOptions, first: Serving, isHeld: boolean): Promise<EngineListener> {
+    let serving = first
     const server = createServer()
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
@@ -171,7 +212,7 @@ export class Engine {
     handle.onconnection = (error, accepted) => {
       // Out of descriptors, or the client has gone again: the kernel keeps the others in its queue.
       if (error !== 0 || accepted === undefined) return
-      if (waiting === undefined) accept(accepted)
+      if (waiting === undefined) serving.accept(accepted)
       else waiting.push(accepted)
     }
     const takeWaiting = (take: (accepted: AcceptedHandle) => void): void => {
@@ -180,18 +221,29 @@ export class Engine {
       for (const accepted of taken) take(accepted)
     }
     this.#servers.add(server)
+    this.#adopt(serving)
     server.once('close', () => {
       takeWaiting((accepted) => accepted.close())
-      acceptor?.close()
+      this.#letGo(serving)
     })
     const address = server.address()
     return {
       port: typeof address === 'object' && address !== null ? address.port : 0,
       descriptor: handle.fd ?? -1,
-      begin: () => takeWaiting(accept),
+      begin: () => takeWaiting(serving.accept),
+      change: (next) => {
+        this.#letGo(serving)
+        serving = next
+        this.#adopt(serving)
+      },
       close: () => this.#closeServer(server),
-      reloadCertificates: async () => acceptor?.reload(),
-      certificates: () => acceptor?.status(),
+      leave: async () => {
+        await this.#closeServer(server)
+        await new Promise<void>((resolve) => this.context.clock.setTimer(IDLE_GRACE_MS, resolve))
+        for (const client of serving.clients) client.drain()
+      },
+      reloadCertificates: async () => serving.acceptor?.reload(),
+      certificates: () => serving.acceptor?.status(),
     }
   }
 
@@ -204,27 +256,36 @@ export class Engine {
     await Promise.all([...this.#servers].map((server) => this.#closeServer(server)))
     const nowMs = this.context.clock.monotonic()
     await this.#clientsGone(nowMs + Math.min(IDLE_GRACE_MS, withinMs / 2))
-    for (const client of this.#clients) client.drain()
+    for (const { clients } of this.#servings) for (const client of clients) client.drain()
     await this.#clientsGone(nowMs + withinMs)
     this.destroy()
   }
 
   async #clientsGone(untilMs: number): Promise<void> {
     const { clock } = this.context
-    while (this.#clients.size > 0 && clock.monotonic() < untilMs) {
+    while (this.connections > 0 && clock.monotonic() < untilMs) {
       await new Promise<void>((resolve) => clock.setTimer(10, resolve))
     }
   }
 
-  #change(connection: Client, next: Client): void {
-    this.#clients.delete(connection)
-    this.#clients.add(next)
+  #adopt(serving: Serving): void {
+    this.#current.add(serving)
+    this.#servings.add(serving)
+  }
+
+  /** Its certificates are looked after no longer; what it began goes on. */
+  #letGo(serving: Serving): void {
+    serving.acceptor?.close()
+    this.#current.delete(serving)
+    for (const other of this.#servings) {
+      if (other.clients.size === 0 && !this.#current.has(other)) this.#servings.delete(other)
+    }
   }
 
   /** Ends everything at once. */
   destroy(): void {
     for (const server of this.#servers) void this.#closeServer(server)
-    for (const client of this.#clients) client.destroy()
+    for (const { clients } of this.#servings) for (const client of clients) client.destroy()
     for (const upstream of this.upstreams) upstream.destroy()
   }
 
