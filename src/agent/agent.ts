@@ -21,6 +21,7 @@ import { ProbeCounts } from './probes/probe-counts.ts'
 import { ProbeTargets } from './probes/probe-target.ts'
 import { ProcessRuntime } from './runtime/process/process-runtime.ts'
 import type { Runtime } from './runtime/runtime.ts'
+import { PodScraper } from './scrape/pod-scraper.ts'
 import { createNodeDocuments, type NodeDocuments } from './usage/node-documents.ts'
 import type { UsageSampler } from './usage/usage-sampler.ts'
 import type { VolumeManager } from './volumes/volume-manager.ts'
@@ -122,12 +123,14 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       return [...services.list(namespace), ...(api === undefined || namespace === 'default' ? [] : [api])]
     },
   })
+  const scraper = new PodScraper({ pods: () => pods.list(), sandboxes: () => runtime.list(), clock, logger })
   const documents = createNodeDocuments({
     nodeName: node.name,
     directory,
     runtime,
     sampler: options.usage,
     probes: probeCounts,
+    scraper,
     clock,
     logger,
   })
@@ -172,6 +175,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     pods.close()
     if (options.informers === undefined) informers.close()
     await api?.close()
+    await scraper.close()
     await volumes.close()
   }
   return {

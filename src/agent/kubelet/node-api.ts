@@ -122,12 +122,12 @@ async function answer(
   const gone = new AbortController()
   response.on('close', () => gone.abort())
   try {
-    const path = request.url?.split('?')[0] ?? '/'
+    const [path = '/', query = ''] = request.url?.split('?') ?? []
     const refused = await documentRefusal(options, path, request)
     if (refused !== undefined) return say(response, refused, STATUS_CODES[refused]!)
     if (request.method !== 'GET') return say(response, 405, 'method not allowed')
     if (request.url === '/healthz') return say(response, 200, 'ok')
-    const document = await documents?.read(path)
+    const document = await documents?.read(path, new URLSearchParams(query))
     if (document !== undefined) {
       const headers = { 'content-type': document.contentType, 'x-content-type-options': 'nosniff' }
       return void response.writeHead(200, headers).end(document.text)

@@ -27,6 +27,7 @@ const NAME = /[a-zA-Z_:][a-zA-Z0-9_:]*/y
 const TYPE_LINE = /^#[ \t]+TYPE[ \t]+([a-zA-Z_:][a-zA-Z0-9_:]*)[ \t]+([a-z]+)[ \t]*$/
 /** One label with what stands after it. Linear: no two of its repetitions can match the same text. */
 const LABEL = /[ \t]*([a-zA-Z_][a-zA-Z0-9_]*)[ \t]*=[ \t]*"((?:[^"\\]|\\.)*)"[ \t]*(,?)/y
+const OPEN = /[ \t]*\{/y
 const CLOSE = /[ \t]*\}/y
 /** The value, perhaps a time, perhaps an exemplar. */
 const REST =
@@ -86,7 +87,11 @@ export class ExpositionParser {
     if (line.trim() === '') return
     if (line.length > LINE_CHARACTERS_MAX) throw new ExpositionError('a line is too long')
     const start = line.startsWith(' ') || line.startsWith('\t') ? line.search(/[^ \t]/) : 0
-    if (line[start] === '#') return this.#comment(line.slice(start))
+    if (line[start] === '#') this.#comment(line.slice(start))
+    else this.#sample(line, start)
+  }
+
+  #sample(line: string, start: number): void {
     const nameEnd = endOf(NAME, line, start)
     if (nameEnd < 0) throw new ExpositionError(`a line that is no series: ${excerpt(line)}`)
     const name = line.slice(start, nameEnd)
@@ -132,7 +137,7 @@ function labelsOf(
   line: string,
   nameEnd: number,
 ): { readonly labels: Readonly<Record<string, string>>; readonly end: number } {
-  const open = endOf(/[ \t]*\{/y, line, nameEnd)
+  const open = endOf(OPEN, line, nameEnd)
   if (open < 0) return { labels: {}, end: nameEnd }
   const labels = new Map<string, string>()
   let at = open

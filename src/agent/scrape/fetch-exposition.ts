@@ -8,6 +8,15 @@ const TIMEOUT_MS = 2_000
 /** Prometheus' own, as far as this is read. */
 const ACCEPT = 'text/plain;version=0.0.4;q=1,*/*;q=0.1'
 
+/** A path as it goes into a request; whatever stands in it, it stays a path. */
+function encoded(path: string): string {
+  const url = new URL('http://pod/')
+  const mark = path.indexOf('?')
+  url.pathname = mark < 0 ? path : path.slice(0, mark)
+  url.search = mark < 0 ? '' : path.slice(mark)
+  return url.pathname + url.search
+}
+
 /**
  * Asks a pod for its metrics and reads them as they come. Certificates are not verified: a pod's numbers are believed
  * about that pod alone. Redirects are not followed. Rejects when the pod is away, slow, or serves too much or garbage.
@@ -22,7 +31,7 @@ export async function fetchExposition(
   const host = isIPv6(address) ? `[${address}]` : address
   const { statusCode, body } = await dispatcher.request({
     origin: `${scheme}://${host}:${port}`,
-    path: new URL(path, 'http://pod').href.slice('http://pod'.length),
+    path: encoded(path),
     method: 'GET',
     headers: { accept: ACCEPT, 'user-agent': 'wherry-agent' },
     signal: AbortSignal.any([closing, AbortSignal.timeout(TIMEOUT_MS)]),

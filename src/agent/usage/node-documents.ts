@@ -6,6 +6,7 @@ import type { Logger } from '../../base/logger.ts'
 import { type Exposition, exposition, type MetricFamily } from '../../base/metric-families.ts'
 import type { ProbeCounts } from '../probes/probe-counts.ts'
 import type { Runtime } from '../runtime/runtime.ts'
+import type { PodScraper } from '../scrape/pod-scraper.ts'
 import { buildSummary } from './build-summary.ts'
 import { kubeletMetrics } from './kubelet-metrics.ts'
 import { cadvisorMetrics, resourceMetrics } from './usage-metrics.ts'
@@ -14,8 +15,8 @@ import type { UsageSampler, UsageWindow } from './usage-sampler.ts'
 /** What the node API serves of a node's usage and of its agent's own work. */
 export interface NodeDocuments {
   has(path: string): boolean
-  /** The document at a path (without a query); undefined when there is none. */
-  read(path: string): Promise<Exposition> | undefined
+  /** The document at a path; undefined when there is none. */
+  read(path: string, query?: URLSearchParams): Promise<Exposition> | undefined
 }
 
 export interface NodeDocumentOptions {
@@ -25,9 +26,12 @@ export interface NodeDocumentOptions {
   readonly runtime: Runtime
   readonly sampler: UsageSampler
   readonly probes: ProbeCounts
+  readonly scraper: Pick<PodScraper, 'read'>
   readonly clock: Clock
   readonly logger: Logger
 }
+
+const NO_QUERY = new URLSearchParams()
 
 function fsStats(directory: string, nowMs: number): FsStats {
   const { blocks, bavail, bfree, bsize, files, ffree } = statfsSync(directory)
@@ -42,9 +46,9 @@ function fsStats(directory: string, nowMs: number): FsStats {
   }
 }
 
-/** `/stats/summary`, `/metrics`, `/metrics/resource`, `/metrics/cadvisor`, `/metrics/probes`, each made when asked for. */
+/** `/stats/summary`, `/stats/custom`, `/metrics`, `/metrics/resource`, `/metrics/cadvisor`, `/metrics/probes`, each made when asked for. */
 export function createNodeDocuments(options: NodeDocumentOptions): NodeDocuments {
-  const { nodeName, directory, runtime, sampler, probes, clock, logger } = options
+  const { nodeName, directory, runtime, sampler, probes, scraper, clock, logger } = options
   const trySample = (): Promise<UsageWindow | undefined> =>
     sampler.current().catch((error) => {
       logger.warn({ err: error }, 'the usage of containers could not be read')
@@ -57,8 +61,13 @@ export function createNodeDocuments(options: NodeDocumentOptions): NodeDocuments
   }
   const series = (read: () => Promise<readonly MetricFamily[]>) => async (): Promise<Exposition> =>
     exposition(await read())
-  const documents: Readonly<Record<string, () => Promise<Exposition>>> = {
+  const custom = async (query: URLSearchParams): Promise<Exposition> => {
+    const text = JSON.stringify(await scraper.read(query.getAll('name')))
+    return { text, contentType: 'application/json' }
+  }
+  const documents: Readonly<Record<string, (query: URLSearchParams) => Promise<Exposition>>> = {
     '/stats/summary': summary,
+    '/stats/custom': custom,
     '/metrics': series(async () => kubeletMetrics(nodeName, await runtime.list(), clock)),
     '/metrics/resource': series(async () => resourceMetrics((await trySample())?.last, await runtime.list())),
     '/metrics/cadvisor': series(async () =>
@@ -67,5 +76,5 @@ export function createNodeDocuments(options: NodeDocumentOptions): NodeDocuments
     '/metrics/probes': series(async () => probes.families()),
   }
   const has = (path: string): boolean => Object.hasOwn(documents, path)
-  return { has, read: (path) => (has(path) ? documents[path]!() : undefined) }
+  return { has, read: (path, query = NO_QUERY) => (has(path) ? documents[path]!(query) : undefined) }
 }

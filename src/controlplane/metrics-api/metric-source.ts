@@ -1,6 +1,6 @@
 import type { Millis } from '../../base/clock.ts'
 
-/** A metric's value over the time that ended at `atMs` (wall clock). */
+/** A metric's value over the time that ended at `atMs` (wall clock); a moment's value has a window of 0. */
 export interface Figure {
   readonly value: number
   readonly atMs: Millis

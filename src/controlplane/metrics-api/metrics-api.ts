@@ -16,6 +16,8 @@ import { MeshMetrics } from './mesh/mesh-metrics.ts'
 import type { MeshSource } from './mesh/mesh-source.ts'
 import type { MetricSource } from './metric-source.ts'
 import { nodeMetrics, podMetrics } from './metrics-objects.ts'
+import { ScrapeCollector } from './scraped/scrape-collector.ts'
+import { ScrapedMetrics } from './scraped/scraped-metrics.ts'
 import { UsageCollector } from './usage-collector.ts'
 import { createCustomMetricsGroup } from './values/custom-metrics-group.ts'
 import { createExternalMetricsGroup } from './values/external-metrics-group.ts'
@@ -47,9 +49,9 @@ export interface MetricsApi {
   close(): void
 }
 
-/** The metrics APIs: usage from what agents measure, traffic from what proxies count. */
+/** The metrics APIs: usage from what agents measure, traffic from what proxies count, and what pods tell of themselves. */
 export function createMetricsApi(options: MetricsApiOptions): MetricsApi {
-  const { cluster, meshSource, clock, logger } = options
+  const { cluster, source, meshSource, clock, logger } = options
   const usage = createUsageResources(options)
   const listeners = new Set<() => void>()
   const mesh = new MeshCollector({
@@ -61,7 +63,9 @@ export function createMetricsApi(options: MetricsApiOptions): MetricsApi {
       for (const listener of listeners) listener()
     },
   })
-  const sources: readonly MetricSource[] = [new MeshMetrics(mesh) as unknown as MetricSource]
+  const scraped = new ScrapeCollector({ cluster, source, clock, logger })
+  // What was measured where it flows goes before what a pod tells under the same name.
+  const sources = [new MeshMetrics(mesh), new ScrapedMetrics(scraped, cluster)] as readonly MetricSource[]
   return {
     resources: usage.resources,
     groups: [createCustomMetricsGroup({ sources, objects: cluster }), createExternalMetricsGroup({ sources })],
@@ -72,6 +76,7 @@ export function createMetricsApi(options: MetricsApiOptions): MetricsApi {
     close() {
       usage.close()
       mesh.close()
+      scraped.close()
     },
   }
 }

@@ -43,10 +43,13 @@ export class PollOnDemand {
     const now = clock.monotonic()
     this.#askedAtMs = now
     if (this.#closing.signal.aborted || (this.#warmUp === undefined && now - this.#lookedAtMs <= staleMs)) return
-    this.#warmUp ??= this.#begin().finally(() => {
-      this.#warmUp = undefined
-    })
-    await this.#warmUp
+    await this.#lookTwice(true)
+  }
+
+  /** Looks twice again, as at the first question, and keeps what is known: there is something else to look at. Never rejects. */
+  async renew(): Promise<void> {
+    await this.ready()
+    if (!this.#closing.signal.aborted) await this.#lookTwice(false)
   }
 
   close(): void {
@@ -54,10 +57,18 @@ export class PollOnDemand {
     this.#timer?.cancel()
   }
 
-  async #begin(): Promise<void> {
+  /** Those who want it at once wait for the same. */
+  #lookTwice(anew: boolean): Promise<void> {
+    this.#warmUp ??= this.#begin(anew).finally(() => {
+      this.#warmUp = undefined
+    })
+    return this.#warmUp
+  }
+
+  async #begin(anew: boolean): Promise<void> {
     const { clock, warmUpMs, forget } = this.#options
     this.#timer?.cancel()
-    forget()
+    if (anew) forget()
     if (await this.#look(false)) {
       await sleep(clock, warmUpMs, this.#closing.signal)
       if (!this.#closing.signal.aborted) await this.#look(true)

@@ -60,7 +60,7 @@ function metricValue(
     },
     ...(version === 'v1beta1' ? { metricName: asked.metric } : { metric: { name: asked.metric, selector: null } }),
     timestamp: `${new Date(figure.atMs).toISOString().slice(0, 19)}Z`,
-    windowSeconds: Math.max(1, Math.round(figure.windowMs / 1000)),
+    ...(figure.windowMs === 0 ? {} : { windowSeconds: Math.max(1, Math.round(figure.windowMs / 1000)) }),
     value: metricQuantity(figure.value),
     ...(version === 'v1beta1' ? { selector: null } : {}),
   }

@@ -61,7 +61,7 @@ export function createExternalMetricsGroup({ sources }: Pick<MetricsGroupOptions
             metricName: metric,
             metricLabels: labels,
             timestamp: `${new Date(figure.atMs).toISOString().slice(0, 19)}Z`,
-            window: Math.max(1, Math.round(figure.windowMs / 1000)),
+            ...(figure.windowMs === 0 ? {} : { window: Math.max(1, Math.round(figure.windowMs / 1000)) }),
             value: metricQuantity(figure.value),
           }
         )
