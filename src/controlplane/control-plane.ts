@@ -296,6 +296,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
         events: events('horizontal-pod-autoscaler'),
         logger: logger.child({ part: 'autoscaler' }),
         transport: server.transport(CONTROL_PLANE_USER),
+        onTraffic: metrics.onTraffic,
       }),
     ]
   }

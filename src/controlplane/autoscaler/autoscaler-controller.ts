@@ -32,6 +32,8 @@ export interface AutoscalerOptions
   readonly events: EventRecorder
   /** Reads scales and metrics, which the typed client does not. */
   readonly transport: Transport
+  /** Calls the listener whenever there are new figures of the traffic; the return value ends it. */
+  readonly onTraffic?: (listener: () => void) => () => void
 }
 
 /** A new or changed autoscaler is looked at within this time, not only at its next turn. */
@@ -231,7 +233,11 @@ export function startAutoscaler(options: AutoscalerOptions): RunningController {
         queue.addAfter(key, delayMs)
       })
       withinMs = SOON_MS
-      return [unhook]
+      // A step in the load is met as soon as it can be seen.
+      const unlisten = options.onTraffic?.(() => {
+        for (const key of turns.glancing()) queue.add(key)
+      })
+      return unlisten === undefined ? [unhook] : [unhook, unlisten]
     },
   })
   return {

@@ -32,6 +32,15 @@ export class Turns {
   }
 
   /**
+   * Those that would glance now that there are new figures of the traffic; none where they are so many that each has to
+   * wait for its time.
+   */
+  *glancing(): Generator<string> {
+    if (this.#glancing * GLANCE_SPACING_MS > 1_000) return
+    for (const [key, { glances }] of this.#turns) if (glances) yield key
+  }
+
+  /**
    * After a turn, or a glance that has acted. No glances follow a change of the size: sizes change no faster than by
    * turns alone.
    */

@@ -33,6 +33,8 @@ export interface AutoscalerWorld {
   get(name?: string): Promise<HorizontalPodAutoscaler>
   size(name?: string): Promise<number>
   events(reason: string): Promise<readonly Event[]>
+  /** There are new figures of the traffic. */
+  traffic(): Promise<void>
   /** Virtual time passes, and what it set off settles. */
   pass(seconds: number): Promise<void>
   /** Stops the autoscaler alone. */
@@ -67,6 +69,7 @@ export async function startAutoscalerWorld(): Promise<AutoscalerWorld> {
   const asked: string[] = []
   let answer: (request: ApiRequest) => Answer = () => undefined
   let underWay = 0
+  const traffic = new Set<() => void>()
   const transport: Transport = {
     ...server.transport,
     async request(request) {
@@ -90,6 +93,10 @@ export async function startAutoscalerWorld(): Promise<AutoscalerWorld> {
     clock,
     logger: silentLogger,
     random: () => 0.5,
+    onTraffic(listener) {
+      traffic.add(listener)
+      return () => void traffic.delete(listener)
+    },
   })
   await informers.synced()
 
@@ -172,6 +179,10 @@ export async function startAutoscalerWorld(): Promise<AutoscalerWorld> {
     async events(reason) {
       await recorder.flush()
       return (await client.list(EVENTS, { namespace: NAMESPACE })).items.filter((event) => event.reason === reason)
+    },
+    async traffic() {
+      for (const listener of traffic) listener()
+      await settle()
     },
     async pass(seconds) {
       for (let left = seconds; left > 0; left -= 1) {

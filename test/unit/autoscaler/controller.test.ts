@@ -289,6 +289,27 @@ describe('the autoscaler over the API', () => {
     assert.equal(await world.size(), 8)
   })
 
+  test('new figures of the traffic are glanced at at once, by those whom they concern', async () => {
+    await world.deploy('web', 1)
+    await world.deploy('other', 1)
+    let value = '5'
+    world.answer(() => queue(value))
+    await world.autoscale({ metrics: [external({ averageValue: '10' })], maxReplicas: 100 })
+    await world.autoscale({ metrics: [CPU_50] }, 'usage', 'other')
+    await world.pass(3)
+    value = '1k'
+    world.asked.length = 0
+    await world.traffic()
+    assert.equal(await world.size(), 4)
+    assert.deepEqual(
+      world.asked.filter((path) => path.includes('/metrics.k8s.io/')),
+      [],
+    )
+    world.asked.length = 0
+    await world.traffic()
+    assert.deepEqual(world.asked, [], 'a size that has changed waits for its turn')
+  })
+
   test('a drop in the traffic waits for its turn', async () => {
     await world.deploy('web', 4)
     let value = '40'

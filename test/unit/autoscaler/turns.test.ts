@@ -25,7 +25,11 @@ describe('turns of autoscalers', () => {
 
   test('of very many are glanced at more seldom, 50 a second in all', () => {
     const turns = new Turns()
-    for (let i = 0; i < 500; i++) turns.taken(`${i}`, 0, true)
+    turns.taken('quiet', 0, false)
+    for (let i = 0; i < 50; i++) turns.taken(`${i}`, 0, true)
+    assert.equal([...turns.glancing()].length, 50, 'as soon as there are new figures')
+    for (let i = 50; i < 500; i++) turns.taken(`${i}`, 0, true)
+    assert.deepEqual([...turns.glancing()], [])
     assert.equal(turns.untilNext('7', 0), 10_000)
     for (let i = 0; i < 300; i++) turns.forget(`${i}`)
     for (let i = 300; i < 400; i++) turns.taken(`${i}`, 0, false)
