@@ -80,6 +80,8 @@ export async function startCluster(options: StartClusterOptions = {}): Promise<C
         config,
         logger: createFileLogger(role, config),
         phase: (_name, step) => step(),
+        // Nobody sees it wait.
+        waiting: failed.reject,
         fatal: failed.reject,
       }
       running.push(await Promise.race([start(context), failed.promise]))

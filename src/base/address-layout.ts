@@ -8,6 +8,7 @@ export interface AddressLayout {
   readonly loadBalancerCidr: string
   /** ClusterIP of the `kubernetes` Service. */
   readonly kubernetesServiceIp: string
+  /** Those of this machine. */
   readonly nodes: readonly NodeAddresses[]
 }
 
@@ -19,13 +20,19 @@ export interface NodeAddresses {
 
 export const NODE_COUNT_MAX = 100
 
-/** The layout of a cluster with this second octet. Nodes are numbered from 1 and keep their addresses for ever. */
-export function addressLayout(octet: number, clusterName: string, nodeCount: number): AddressLayout {
-  const nodes = Array.from({ length: nodeCount }, (_, index) => ({
-    name: `${clusterName}-${index + 1}`,
-    address: `127.${octet}.0.${index + 1}`,
-    podCidr: `127.${octet}.${128 + index + 1}.0/24`,
-  }))
+/** Where the node with this number stands; numbers begin with 1 and addresses are kept for ever. */
+export function nodeAddresses(octet: number, clusterName: string, number: number): NodeAddresses {
+  return {
+    name: `${clusterName}-${number}`,
+    address: `127.${octet}.0.${number}`,
+    podCidr: `127.${octet}.${128 + number}.0/24`,
+  }
+}
+
+/** The layout of a cluster with this second octet, as one machine sees it: with its own nodes, 1 to a count or these. */
+export function addressLayout(octet: number, clusterName: string, own: number | readonly number[]): AddressLayout {
+  const numbers = typeof own === 'number' ? Array.from({ length: own }, (_, index) => index + 1) : own
+  const nodes = numbers.map((number) => nodeAddresses(octet, clusterName, number))
   return {
     octet,
     clusterCidr: `127.${octet}.0.0/16`,

@@ -1,3 +1,4 @@
+import { isIPv4 } from 'node:net'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { NODE_COUNT_MAX } from '../base/address-layout.ts'
 import { DEFAULT_DOCKER_HOST, RUNTIMES } from './runtime-spec.ts'
@@ -43,6 +44,32 @@ function withStore(command: Command): Command {
   return withEtcd(command.option('--store <store>', what))
 }
 
+function logLevel(): Option {
+  return new Option('--log-level <level>', 'how much the log files hold')
+    .choices(['debug', 'info', 'warn', 'error'])
+    .default('info')
+}
+
+function apiPort(where: string): Option {
+  return new Option(
+    '--api-port <port>',
+    `port of the API server on ${where}; 0 takes a free one (default: the one of the last start, else 6443, else a free one)`,
+  ).argParser(integerBetween(0, 65_535))
+}
+
+/** How whoever joins shows that it may. */
+function withToken(command: Command, which: string): Command {
+  return command
+    .option('--token-file <file>', `the ${which} token, as a file that only its owner reads`)
+    .option('--token <token>', `the ${which} token itself (others on the machine see it; or WHERRY_TOKEN)`)
+}
+
+function ipv4Address(text: string): string {
+  const isUsable = isIPv4(text) && text !== '0.0.0.0' && (!text.startsWith('127.') || text === '127.0.0.1')
+  if (!isUsable) throw new InvalidArgumentError('expected an IPv4 address of this machine (of loopback: 127.0.0.1).')
+  return text
+}
+
 function createProgram(): Command {
   const program = new Command('wherry')
     .description('A Kubernetes-compatible cluster with a service mesh in its data plane, ready in about a second.')
@@ -59,12 +86,7 @@ function createProgram(): Command {
       new Option('--nodes <n>', 'number of nodes on this machine').argParser(integerBetween(1, NODE_COUNT_MAX)),
     )
     .option('--kubeconfig <file>', 'where to write the kubeconfig (default: kubeconfig in the data directory)')
-    .addOption(
-      new Option(
-        '--api-port <port>',
-        'port of the API server on 127.0.0.1; 0 takes a free one (default: the one of the last start, else 6443, else a free one)',
-      ).argParser(integerBetween(0, 65_535)),
-    )
+    .addOption(apiPort('127.0.0.1'))
     .addOption(
       new Option('--runtime <runtime>', 'how containers run (default: as before, else process)').choices(RUNTIMES),
     )
@@ -72,16 +94,54 @@ function createProgram(): Command {
     .addOption(
       new Option('--dataplane <dataplane>', 'how Services are balanced').choices(['userspace']).default('userspace'),
     )
-    .addOption(
-      new Option('--log-level <level>', 'how much the log files hold')
-        .choices(['debug', 'info', 'warn', 'error'])
-        .default('info'),
-    )
+    .addOption(logLevel())
     .addHelpText(
       'after',
       '\nExamples:\n  wherry up\n  wherry up --nodes 3 --name shop\n  wherry up --data-dir ./state --api-port 0 --kubeconfig ./kubeconfig\n  wherry up --store etcd=http://127.0.0.1:2379\n  wherry up --name boxes --runtime docker\n',
     )
     .action(async (options) => (await import('./up/up.ts')).up(options))
+
+  withToken(withStore(withCluster(program.command('server'))), 'server')
+    .description('Start a control plane without nodes; several of them share one etcd.')
+    .option('--join', 'only take over a cluster that is there: never make a new one in an emptied etcd')
+    .addOption(
+      new Option(
+        '--listen <address>',
+        'where the API server listens and is reached (default: as before, else 127.0.0.1)',
+      ).argParser(ipv4Address),
+    )
+    .addOption(apiPort('that address'))
+    .addOption(
+      new Option('--runtime <runtime>', "how a new cluster's containers run, and so its addresses").choices(RUNTIMES),
+    )
+    .option('--kubeconfig <file>', 'where to write the kubeconfig (default: kubeconfig in the data directory)')
+    .addOption(logLevel())
+    .addHelpText(
+      'after',
+      '\nExamples:\n  wherry server --store etcd=http://127.0.0.1:2379\n  wherry server --store etcd=http://127.0.0.1:2379 --join --token-file ./server-token --data-dir ./second\n  wherry server --store etcd=https://10.0.0.1:2379,https://10.0.0.2:2379 --etcd-ca ca.pem --listen 10.0.0.5\n\nThe first server makes two tokens in its data directory: server-token lets servers join, agent-token machines.\n',
+    )
+    .action(async (options) => (await import('./server/server.ts')).server(options))
+
+  withToken(program.command('agent'), 'agent')
+    .description('Run nodes of a cluster on this machine, and its proxy.')
+    .option('--server <urls>', 'API servers, separated by commas; others are found through the first that answers')
+    .option('--data-dir <dir>', 'where its state lives (default: wherry/agent in the user data directory)')
+    .option('--machine <name>', 'name of this machine in the cluster (default: as before, else the host name)')
+    .addOption(
+      new Option('--nodes <n>', 'number of nodes on this machine (default: as before, else 1)').argParser(
+        integerBetween(1, NODE_COUNT_MAX),
+      ),
+    )
+    .option(
+      '--docker-host <url>',
+      `the Docker engine, where the cluster runs on Docker (default: DOCKER_HOST, else ${DEFAULT_DOCKER_HOST})`,
+    )
+    .addOption(logLevel())
+    .addHelpText(
+      'after',
+      '\nExamples:\n  wherry agent --server https://127.0.0.1:6443 --token-file ./agent-token\n  wherry agent --server https://10.0.0.5:6443,https://10.0.0.6:6443 --token-file ./agent-token --nodes 2\n\nLater starts need neither servers nor token: the machine knows its cluster.\n',
+    )
+    .action(async (options) => (await import('./agent/agent.ts')).agent(options))
 
   withCluster(program.command('status'))
     .description('Show whether the cluster runs, and its addresses.')

@@ -1,8 +1,7 @@
-import { addressLayout } from '../base/address-layout.ts'
-import { onBridges } from '../base/bridge-layout.ts'
 import { isAlive } from '../base/process-identity.ts'
 import { type ClusterSelection, dataDirectory } from './data-directory.ts'
 import { readClusterRecord } from './up/cluster-record.ts'
+import { layoutOf } from './up/layout-of.ts'
 import { readRunState } from './up/run-state.ts'
 import { UserError } from './user-error.ts'
 import { WHERRY_VERSION } from './version.ts'
@@ -33,8 +32,8 @@ export function clusterStatus(selection: ClusterSelection): StatusReport {
   const dataDir = dataDirectory(selection)
   const record = readClusterRecord(dataDir)
   if (record === undefined) throw new UserError(`there is no cluster in ${dataDir}`, 'start one with: wherry up')
-  const loopback = addressLayout(record.octet, record.name, record.nodes)
-  const layout = record.runtime === 'docker' ? onBridges(loopback) : loopback
+  const layout = layoutOf(record)
+  const address = record.apiAddress ?? '127.0.0.1'
   const state = readRunState(dataDir)
   const running = state !== undefined && isAlive(state.supervisor)
   const port = state?.apiPort ?? record.apiPort
@@ -48,7 +47,7 @@ export function clusterStatus(selection: ClusterSelection): StatusReport {
     startedAt: running ? state.startedAt : undefined,
     dataDir,
     kubeconfig: state?.kubeconfig,
-    api: port === undefined ? undefined : { url: `https://127.0.0.1:${port}`, address: '127.0.0.1', port },
+    api: port === undefined ? undefined : { url: `https://${address}:${port}`, address, port },
     nodes: layout.nodes,
     clusterCidr: layout.clusterCidr,
     serviceCidr: layout.serviceCidr,

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ResourceDefinition } from '../api/definition.ts'
 import { DEFINITIONS } from '../api/definitions/all.ts'
@@ -6,7 +7,8 @@ import { LIMIT_RANGE } from '../api/definitions/limit-range/definition.ts'
 import type { KubeObject } from '../api/object.ts'
 import { NODES, PODS, type ResourceType, SERVICES } from '../api/resource-type.ts'
 import type { Node, Pod, Service } from '../api/types/core-v1.gen.ts'
-import type { AddressLayout } from '../base/address-layout.ts'
+import { type AddressLayout, addressLayout } from '../base/address-layout.ts'
+import { onBridges } from '../base/bridge-layout.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Client } from '../client/client.ts'
@@ -25,7 +27,7 @@ import { openAuditLog } from './apiserver/edge/audit-log.ts'
 import { createAuthenticate } from './apiserver/edge/authenticate.ts'
 import { ensureSecretEncryption } from './apiserver/edge/encryption.ts'
 import { createEndpointRestriction } from './apiserver/edge/endpoint-restriction.ts'
-import { startHttpsFront } from './apiserver/edge/https-front.ts'
+import { type HttpsFront, startHttpsFront } from './apiserver/edge/https-front.ts'
 import { writeKubeconfig } from './apiserver/edge/kubeconfig.ts'
 import { createNodeRestriction } from './apiserver/edge/node-restriction.ts'
 import { ensurePki, type Pki } from './apiserver/edge/pki.ts'
@@ -38,6 +40,9 @@ import { CONTROL_PLANE_USER } from './apiserver/user.ts'
 import { startAutoscaler } from './autoscaler/autoscaler-controller.ts'
 import { QueueMetrics } from './controllers/queue-metrics.ts'
 import { startControllers } from './controllers/start-controllers.ts'
+import { createJoinHandler, createVerifyAgentToken } from './membership/join-handler.ts'
+import { claimOwnNodes } from './membership/own-nodes.ts'
+import { type PublishedApiServer, publishApiServer } from './membership/publish-api-server.ts'
 import { cacheObjects } from './metrics-api/cache-objects.ts'
 import { createMeshSource } from './metrics-api/mesh/create-mesh-source.ts'
 import { createMetricsApi, type MetricsApiOptions } from './metrics-api/metrics-api.ts'
@@ -54,14 +59,19 @@ export const API_VERSION = 'v1.36.0+wherry'
 const PROMETHEUS_KUBECONFIG = 'prometheus.kubeconfig'
 const VERIFY_CACHES_MS = 5 * 60_000
 const REPAIR_ADDRESSES_MS = 3 * 60_000
+const LOOPBACK = '127.0.0.1'
 const NODE_PORTS = { first: 30_000, last: 32_767 } as const
 
 export interface ControlPlaneOptions {
   readonly clusterName: string
   readonly dataDir: string
   readonly layout: AddressLayout
+  /** Where the API server listens and is reached by others; 127.0.0.1 when left out. */
+  readonly apiAddress?: string
   /** 0 takes a free one. */
   readonly apiPort: number
+  /** The cluster's server token, when machines may join. */
+  readonly serverToken?: string
   readonly kubeconfig: string
   readonly openStore: (onFailure: (error: StoreError) => void) => Promise<Store> | Store
   readonly clock: Clock
@@ -152,12 +162,12 @@ function lookups(server: () => ApiServer | undefined): {
 
 /** Starts the control plane: store, API server and its listener, then controllers and scheduler. */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
-  const { layout, dataDir, clock, logger, phase, random } = options
+  const { layout, dataDir, clock, logger, phase, random, apiAddress = LOOPBACK, serverToken } = options
   const pki = await phase('certificates', () =>
     ensurePki({
       dataDir,
       clusterName: options.clusterName,
-      apiAddresses: [layout.kubernetesServiceIp],
+      apiAddresses: [layout.kubernetesServiceIp, ...(apiAddress === LOOPBACK ? [] : [apiAddress])],
       nodes: layout.nodes,
       clock,
     }),
@@ -244,28 +254,68 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     for (const claim of doubled) logger.warn({ claim }, 'two Services have one address')
   }
   await repairAddresses()
-  const front = await phase('listener', () =>
+  const nodeExists = (name: string): boolean => measured.node(name) !== undefined
+  if (serverToken !== undefined) await claimOwnNodes(store, layout, pki.caPem, nodeExists)
+  let published: PublishedApiServer | undefined
+  const handler =
+    serverToken === undefined
+      ? server
+      : createJoinHandler({
+          next: server,
+          store,
+          ca: { cert: pki.caPem, key: readFileSync(join(dataDir, 'pki', 'ca.key'), 'utf8') },
+          cluster: {
+            clusterName: options.clusterName,
+            octet: layout.octet,
+            runtime: layout.clusterCidr.startsWith('127.') ? 'process' : 'docker',
+          },
+          nodeAt: (number) => {
+            const loopback = addressLayout(layout.octet, options.clusterName, [number])
+            const same = layout.clusterCidr === loopback.clusterCidr ? loopback : onBridges(loopback)
+            return same.nodes[0]!
+          },
+          serverToken,
+          servers: () =>
+            (published?.servers ?? [{ address: apiAddress, port: front.port }]).map(
+              ({ address, port }) => `https://${address}:${port}`,
+            ),
+          nodeExists,
+          clock,
+          logger: logger.child({ part: 'machines' }),
+        })
+  const agentOf = serverToken === undefined ? () => undefined : createVerifyAgentToken(serverToken)
+  const front: HttpsFront = await phase('listener', () =>
     startHttpsFront({
-      handler: server,
+      handler,
       tls: { ...pki.apiServer, ca: pki.caPem },
-      host: '127.0.0.1',
+      host: apiAddress,
       port: options.apiPort,
-      authenticate: createAuthenticate((token) => tokens.verify(token, bindings)),
+      authenticate: createAuthenticate(async (token) => agentOf(token) ?? tokens.verify(token, bindings)),
       logger: logger.child({ part: 'listener' }),
     }),
   )
 
   const client = createClient(server.transport(CONTROL_PLANE_USER))
-  await phase('system objects', () =>
-    bootstrap({
+  await phase('system objects', async () => {
+    await bootstrap({
       client,
-      address: '127.0.0.1',
+      address: apiAddress,
       port: front.port,
       serviceIp: layout.kubernetesServiceIp,
       servicePort: options.privilegedPorts ? 443 : front.port,
-    }),
-  )
-  const access = { server: `https://127.0.0.1:${front.port}`, caPem: pki.caPem, context: options.clusterName }
+      isOneOfSeveral: options.election !== undefined,
+    })
+    if (options.election === undefined) return
+    published = await publishApiServer({
+      client,
+      identity: options.election.identity,
+      address: apiAddress,
+      port: front.port,
+      clock,
+      logger: logger.child({ part: 'endpoints' }),
+    })
+  })
+  const access = { server: `https://${apiAddress}:${front.port}`, caPem: pki.caPem, context: options.clusterName }
   writeKubeconfig({ ...access, path: options.kubeconfig, certPem: pki.admin.cert, keyPem: pki.admin.key })
   writeKubeconfig({
     ...access,
@@ -339,6 +389,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       stopVerifying()
       stopRepairing()
       compaction.close()
+      await published?.close()
       await Promise.all(parts.map((part) => part.close()))
       metrics.close()
       await front.close(500)

@@ -25,8 +25,6 @@ export interface ProxyOptions {
   readonly logger: Logger
   readonly events: EventRecorder
   readonly layout: AddressLayout
-  /** Where the API server listens: what the Service `default/kubernetes` may lead to. */
-  readonly apiServer: { readonly address: string; readonly port: number }
   /** The proxy's Lease is `kube-system/wherry-proxy-<leaseName>`; one name for each proxy of a cluster. */
   readonly leaseName: string
   /** Where `/metrics` and `/status` are served, on the first node's address; 0: a free one; left out: nowhere. */
@@ -71,7 +69,7 @@ function connectionsMax(): number {
 export async function startProxy(options: ProxyOptions): Promise<ServiceProxy> {
   const { client, clock, layout, events } = options
   const logger = options.logger.child({ component: 'proxy' })
-  const context = tableContext(layout, options.apiServer)
+  const context = tableContext(layout)
   const informers = createInformerFactory({ client, clock, logger })
   const dataplane = new UserspaceDataplane({
     clock,

@@ -13,6 +13,7 @@ import { loadKubeconfig } from '../../src/client/load-kubeconfig.ts'
 import { startTestCluster, type TestCluster } from '../harness/cluster.ts'
 import { ETCD_MISSING, type EtcdCluster, startEtcd } from '../harness/etcd-server.ts'
 import { eventually } from '../harness/eventually.ts'
+import { startPart } from '../harness/part.ts'
 import { runWherry } from '../harness/wherry.ts'
 
 function etcdctl(etcd: EtcdCluster, ...words: string[]): string | undefined {
@@ -151,13 +152,23 @@ describe('a cluster on etcd', { skip: ETCD_MISSING }, () => {
     })
   })
 
-  it('says what it tried and what to do when no etcd is there', async () => {
+  it('waits for an etcd that is not there, says so and what to do, and begins once it comes', async () => {
     await cluster.interrupt()
     await etcd.members[0]!.kill()
-    const { code, stderr, stdout } = await runWherry(['up', '--data-dir', cluster.dataDir])
-    assert.equal(code, 1)
-    assert.match(stderr + stdout, /etcd at http:\/\/127\.0\.0\.1:\d+ cannot be read: nothing listens there/)
-    assert.match(stderr + stdout, /start that etcd/)
+    const up = startPart(['up', '--data-dir', cluster.dataDir])
+    try {
+      await up.printed(/etcd at http:\/\/127\.0\.0\.1:\d+ cannot be read: nothing listens there; waiting \(Ctrl-C/)
+      await up.printed(/start that etcd/)
+      etcd.members[0]!.start()
+      await up.printed(/Ready in/)
+    } finally {
+      assert.equal(await up.end(), 0)
+    }
+    await etcd.members[0]!.kill()
+    const again = startPart(['up', '--data-dir', cluster.dataDir])
+    await again.printed(/nothing listens there; waiting/)
+    // Ctrl-C gives up at once.
+    assert.equal(await again.end(), 0)
   })
 
   it('does not take an etcd that was emptied for its own', async () => {

@@ -8,10 +8,13 @@ import { createVolumeManager } from '../../agent/volumes/create-volume-manager.t
 import { API_SERVER_CLIENT } from '../../api/component-users.ts'
 import type { NodeAddresses } from '../../base/address-layout.ts'
 import { systemClock } from '../../base/clock.ts'
+import { ApiServers } from '../../client/api-servers.ts'
 import { createClient } from '../../client/create-client.ts'
 import { createDelegatedAccess } from '../../client/delegated-access.ts'
+import { followApiServers } from '../../client/follow-api-servers.ts'
 import { createHttpTransport } from '../../client/http-transport.ts'
 import { createInformerFactory } from '../../client/informer-factory.ts'
+import { writeKnownServers } from '../up/known-servers.ts'
 import { engineClusterId } from '../up/prepare-docker.ts'
 import { WHERRY_VERSION } from '../version.ts'
 import { readCredentials } from './read-credentials.ts'
@@ -22,6 +25,8 @@ const CONTAINERS_MS = 3_000
 
 interface RunningNode {
   readonly agent: Agent
+  /** Keeps the list of API servers up to date. */
+  follow(): { close(): void }
   close(): Promise<void>
 }
 
@@ -30,11 +35,12 @@ async function startNode(
   { config, logger }: RoleContext,
   usage: UsageSampler,
   docker: DockerHost | undefined,
+  servers: ApiServers,
 ): Promise<RunningNode> {
   const clock = systemClock
   const tls = readCredentials(config.dataDir, `node-${node.name}`)
   const transport = createHttpTransport({
-    server: `https://127.0.0.1:${config.apiPort}`,
+    server: servers,
     userAgent: 'wherry-agent',
     ...tls,
   })
@@ -69,6 +75,14 @@ async function startNode(
   })
   return {
     agent,
+    follow: () =>
+      followApiServers({
+        client,
+        servers,
+        clock,
+        logger,
+        onChange: (urls) => writeKnownServers(config.dataDir, urls),
+      }),
     async close() {
       informers.close()
       await transport.close()
@@ -89,11 +103,14 @@ export async function runAgent(context: RoleContext): Promise<RunningRole> {
   const docker = await openDocker(context)
   // All nodes of a machine look at the same /proc: one pass serves them all.
   const usage = new UsageSampler(docker?.usage ?? new ProcUsageSource(systemClock), systemClock, context.logger)
+  const servers = new ApiServers(context.config.apiServers)
   const nodes = await context.phase('agent', () =>
-    Promise.all(context.config.layout.nodes.map((node) => startNode(node, context, usage, docker))),
+    Promise.all(context.config.layout.nodes.map((node) => startNode(node, context, usage, docker, servers))),
   )
+  const following = context.config.followsApiServers ? nodes[0]?.follow() : undefined
   return {
     async close(why) {
+      following?.close()
       usage.close()
       await Promise.all(
         nodes.map(async (node) => {

@@ -1,7 +1,9 @@
 import { PROXY_ADMIN_PORT } from '../../api/proxy-endpoints.ts'
 import { systemClock } from '../../base/clock.ts'
+import { ApiServers } from '../../client/api-servers.ts'
 import { createClient } from '../../client/create-client.ts'
 import { createEventRecorder } from '../../client/event-recorder.ts'
+import { followApiServers } from '../../client/follow-api-servers.ts'
 import { createHttpTransport } from '../../client/http-transport.ts'
 import { startProxy } from '../../proxy/proxy.ts'
 import { readCredentials } from './read-credentials.ts'
@@ -9,10 +11,11 @@ import type { RoleContext, RunningRole } from './run-child.ts'
 
 /** The role `proxy`: one data plane for all nodes of this machine. */
 export async function runProxy({ config, logger, phase }: RoleContext): Promise<RunningRole> {
-  const { layout, dataDir, apiPort } = config
+  const { layout, dataDir, machine } = config
+  const servers = new ApiServers(config.apiServers)
   const tls = readCredentials(dataDir, 'proxy')
   const transport = createHttpTransport({
-    server: `https://127.0.0.1:${apiPort}`,
+    server: servers,
     userAgent: 'wherry-proxy',
     ...tls,
   })
@@ -26,14 +29,15 @@ export async function runProxy({ config, logger, phase }: RoleContext): Promise<
       logger,
       events,
       layout,
-      apiServer: { address: '127.0.0.1', port: apiPort },
-      leaseName: config.clusterName,
+      leaseName: machine,
       metricsPort: PROXY_ADMIN_PORT,
       metricsTls: tls,
     }),
   )
+  const following = config.followsApiServers ? followApiServers({ client, servers, clock, logger }) : undefined
   return {
     async close() {
+      following?.close()
       await proxy.close()
       await events.flush()
       await transport.close()

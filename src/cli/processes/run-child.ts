@@ -1,7 +1,7 @@
 import type { Logger } from '../../base/logger.ts'
 import { UserError } from '../user-error.ts'
 import { createFileLogger } from './file-logger.ts'
-import type { FromChild, ProcessConfig, Role, ToChild } from './protocol.ts'
+import type { ClusterFacts, FromChild, ProcessConfig, Role, ToChild } from './protocol.ts'
 
 /** Why a process ends: its supervisor asked for it, or the supervisor itself is gone. */
 export type WhyEnd = 'asked' | 'abandoned'
@@ -9,6 +9,7 @@ export type WhyEnd = 'asked' | 'abandoned'
 /** What a role does between `start` and `stop`. */
 export interface RunningRole {
   readonly apiPort?: number
+  readonly cluster?: ClusterFacts
   close(why: WhyEnd): Promise<void>
 }
 
@@ -17,6 +18,8 @@ export interface RoleContext {
   readonly logger: Logger
   /** Runs one step of start-up and reports how long it took. */
   phase<T>(name: string, step: () => Promise<T>): Promise<T>
+  /** Says why the role cannot begin yet; it tries on by itself, and may be ended at any moment meanwhile. */
+  waiting(error: Error): void
   /** For faults found later than start-up that the role cannot go on with: reports and exits. */
   fatal(error: unknown): void
 }
@@ -33,6 +36,7 @@ export function runChild(role: Role, start: (context: RoleContext) => Promise<Ru
   process.on('SIGINT', () => {})
   let running: Promise<RunningRole> | undefined
   let stopping = false
+  let isWaiting = false
 
   const fatal = (error: unknown): void => {
     const message = error instanceof Error ? error.message : String(error)
@@ -46,6 +50,7 @@ export function runChild(role: Role, start: (context: RoleContext) => Promise<Ru
   const stop = async (why: WhyEnd): Promise<void> => {
     if (stopping) return
     stopping = true
+    if (isWaiting) process.exit(0)
     try {
       await (await running)?.close(why)
     } catch (error) {
@@ -66,10 +71,22 @@ export function runChild(role: Role, start: (context: RoleContext) => Promise<Ru
         send({ type: 'phase', name, ms: performance.now() - began })
         return result
       },
+      waiting(error) {
+        isWaiting = true
+        const hint = error instanceof UserError ? error.hint : undefined
+        send({ type: 'waiting', message: error.message, ...(hint === undefined ? {} : { hint }) })
+      },
       fatal,
     }
     running = start(context)
-    running.then(({ apiPort }) => send({ type: 'ready', ...(apiPort === undefined ? {} : { apiPort }) }), fatal)
+    running.then(({ apiPort, cluster }) => {
+      isWaiting = false
+      send({
+        type: 'ready',
+        ...(apiPort === undefined ? {} : { apiPort }),
+        ...(cluster === undefined ? {} : { cluster }),
+      })
+    }, fatal)
   })
   process.on('disconnect', () => void stop('abandoned'))
   // As a kubelet does: whoever ends the agent alone does not end the containers.

@@ -1,10 +1,9 @@
-import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs'
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs'
 import type { Server } from 'node:net'
 import { dirname, join, resolve } from 'node:path'
 import { clusterNetwork } from '../../agent/runtime/docker/cluster-network.ts'
-import { addressLayout } from '../../base/address-layout.ts'
-import { onBridges } from '../../base/bridge-layout.ts'
 import { isAlive } from '../../base/process-identity.ts'
+import { certificateHash } from '../../controlplane/membership/cluster-token.ts'
 import { type ClusterSelection, dataDirectory } from '../data-directory.ts'
 import type { LogLevel, ProcessConfig, Role } from '../processes/protocol.ts'
 import type { StoreFlags } from '../store-spec.ts'
@@ -13,9 +12,10 @@ import { chooseApiPort } from './api-port.ts'
 import { chooseRuntime, type RuntimeFlags } from './choose-runtime.ts'
 import { chooseStore } from './choose-store.ts'
 import { claimRange } from './claim-range.ts'
-import { octetCandidates, readClusterRecord, writeClusterRecord } from './cluster-record.ts'
+import { checkRecordKind, octetCandidates, readClusterRecord, writeClusterRecord } from './cluster-record.ts'
+import { layoutOf } from './layout-of.ts'
 import { engineClusterId, isUnusedRange, prepareDocker } from './prepare-docker.ts'
-import { endLeftovers, readRunState } from './run-state.ts'
+import { endLeftovers, type RunState, readRunState } from './run-state.ts'
 
 export interface PrepareOptions extends ClusterSelection, StoreFlags, RuntimeFlags {
   readonly nodes?: number
@@ -34,6 +34,8 @@ export interface PreparedCluster {
   release(): void
 }
 
+const LOOPBACK = '127.0.0.1'
+
 /** One level at a time: Node's own recursion never ends where the kernel says ENOENT to every mkdir, as in /proc. */
 function makeWithParents(directory: string): void {
   if (existsSync(directory)) return
@@ -41,7 +43,7 @@ function makeWithParents(directory: string): void {
   mkdirSync(directory, { mode: 0o700 })
 }
 
-function makeDataDirectory(dataDir: string): void {
+export function makeDataDirectory(dataDir: string): void {
   try {
     makeWithParents(dataDir)
     accessSync(dataDir, constants.W_OK | constants.X_OK)
@@ -54,6 +56,22 @@ function makeDataDirectory(dataDir: string): void {
   }
 }
 
+/** What other processes on this machine know a cluster by: its CA, once there is one. */
+export function clusterIdOf(dataDir: string): string {
+  const file = join(dataDir, 'pki', 'ca.crt')
+  return existsSync(file) ? certificateHash(readFileSync(file, 'utf8')) : 'none yet'
+}
+
+/** Throws UserError when a command runs on the data directory; else what an earlier one has left of itself. */
+export function previousRun(dataDir: string): RunState | undefined {
+  const previous = readRunState(dataDir)
+  if (previous === undefined || !isAlive(previous.supervisor)) return previous
+  throw new UserError(
+    `a cluster already runs on ${dataDir} (process ${previous.supervisor.pid})`,
+    'stop it first, or start a second cluster with another --name or --data-dir',
+  )
+}
+
 /** Claims the address range: the recorded one, or for a new cluster the first that no other running cluster has. */
 async function claimOctet(
   name: string,
@@ -63,7 +81,7 @@ async function claimOctet(
 ): Promise<{ readonly octet: number; readonly claim: Server }> {
   for (const octet of recorded === undefined ? octetCandidates(name, dataDir) : [recorded]) {
     if (recorded === undefined && !isUsable(octet)) continue
-    const claim = await claimRange(octet)
+    const claim = await claimRange(octet, () => clusterIdOf(dataDir))
     if (claim !== undefined) return { octet, claim }
   }
   if (recorded === undefined)
@@ -81,14 +99,9 @@ export async function prepareCluster(options: PrepareOptions): Promise<PreparedC
   const dataDir = dataDirectory(options)
   makeDataDirectory(dataDir)
 
-  const previous = readRunState(dataDir)
-  if (previous !== undefined && isAlive(previous.supervisor)) {
-    throw new UserError(
-      `a cluster already runs on ${dataDir} (process ${previous.supervisor.pid})`,
-      'stop it first, or start a second cluster with another --name or --data-dir',
-    )
-  }
+  const previous = previousRun(dataDir)
   const record = readClusterRecord(dataDir)
+  checkRecordKind(record, 'up', dataDir)
   if (record !== undefined && record.name !== options.name && options.name !== 'wherry') {
     throw new UserError(
       `${dataDir} belongs to the cluster "${record.name}"`,
@@ -104,7 +117,6 @@ export async function prepareCluster(options: PrepareOptions): Promise<PreparedC
     const ended = previous === undefined ? [] : await endLeftovers(previous, 3_000)
     const apiPort = await chooseApiPort(options.apiPort, record?.apiPort)
     const nodes = options.nodes ?? record?.nodes ?? 1
-    const loopback = addressLayout(octet, name, nodes)
     // Before the record: a cluster that could not start with this engine may start without it.
     if (runtime.kind === 'docker')
       await prepareDocker(runtime.host, clusterNetwork(engineClusterId(name, dataDir), octet))
@@ -113,8 +125,13 @@ export async function prepareCluster(options: PrepareOptions): Promise<PreparedC
     const config: ProcessConfig = {
       clusterName: name,
       dataDir,
-      layout: runtime.kind === 'docker' ? onBridges(loopback) : loopback,
+      layout: layoutOf({ octet, name, nodes, runtime: runtime.kind }),
+      apiAddress: LOOPBACK,
       apiPort,
+      apiServers: [`https://${LOOPBACK}:${apiPort}`],
+      followsApiServers: store.spec.kind === 'etcd',
+      machine: name,
+      server: { mayJoin: false, mustJoin: false },
       store: store.spec,
       runtime,
       kubeconfig: options.kubeconfig === undefined ? join(dataDir, 'kubeconfig') : resolve(options.kubeconfig),

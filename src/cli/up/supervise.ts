@@ -1,22 +1,33 @@
 import { identifyProcess, type ProcessIdentity } from '../../base/process-identity.ts'
-import { type FromChild, type ProcessConfig, ROLES, type Role } from '../processes/protocol.ts'
+import type { ClusterFacts, FromChild, ProcessConfig, Role } from '../processes/protocol.ts'
 import { UserError } from '../user-error.ts'
 import { removeRunState, writeRunState } from './run-state.ts'
-import { phaseText, readyText } from './screen.ts'
+import { phaseText, waitingText } from './screen.ts'
 import { SupervisedChild } from './supervised-child.ts'
 
 /** How long each part may take to end at Ctrl-C before it is killed. The agent ends the containers first. */
 const STOP_MS: Readonly<Record<Role, number>> = { agent: 5_000, proxy: 1_000, 'control-plane': 3_000 }
 const STOP_ORDER: readonly Role[] = ['agent', 'proxy', 'control-plane']
 
+/** What a command runs, and what it says. */
+export interface Supervision {
+  readonly config: ProcessConfig
+  /** In the order in which they are started. */
+  readonly roles: readonly Role[]
+  /** What is printed when all of them are ready for the first time; `ms` is how long that took. */
+  readonly readyText: (ms: number, cluster: ClusterFacts | undefined) => string
+  readonly stoppingText: string
+}
+
 /**
- * Runs the three parts until a signal asks to stop. The agent and the proxy load their code while the control plane
- * starts and get their work once the API answers. A part that fails before the cluster was ever ready ends the start;
- * later it is started again.
+ * Runs the parts of a machine until a signal asks to stop. Beside a control plane, the agent and the proxy load their
+ * code while it starts and get their work once the API answers. A part that fails before all were ever ready ends the
+ * start; later it is started again.
  */
-export async function supervise(config: ProcessConfig): Promise<void> {
+export async function supervise({ config, roles, readyText, stoppingText }: Supervision): Promise<void> {
   const identities: Partial<Record<Role, ProcessIdentity>> = {}
   const ready = new Set<Role>()
+  let cluster: ClusterFacts | undefined
   let everReady = false
   const startedAt = new Date().toISOString()
   const finished = Promise.withResolvers<void>()
@@ -27,24 +38,27 @@ export async function supervise(config: ProcessConfig): Promise<void> {
     writeRunState(config.dataDir, {
       supervisor: self,
       children: identities,
-      apiPort: config.apiPort,
+      apiPort: roles.includes('control-plane') ? config.apiPort : undefined,
       kubeconfig: config.kubeconfig,
-      ready: ready.size === ROLES.length,
+      ready: ready.size === roles.length,
       startedAt,
     })
 
   const onMessage = (role: Role, message: FromChild): void => {
     if (message.type === 'phase') {
       if (!everReady) process.stdout.write(phaseText(message.name, message.ms))
+    } else if (message.type === 'waiting') {
+      process.stdout.write(waitingText(message.message, message.hint))
     } else if (message.type === 'fatal') {
       if (!everReady) finished.reject(new UserError(message.message, message.hint))
     } else {
       ready.add(role)
+      if (message.cluster !== undefined) cluster = message.cluster
       if (role === 'control-plane')
-        for (const other of ['agent', 'proxy'] as const) if (!ready.has(other)) children[other].configure(config)
-      if (ready.size === ROLES.length && !everReady) {
+        for (const [other, child] of children) if (!ready.has(other)) child.configure(config)
+      if (ready.size === roles.length && !everReady) {
         everReady = true
-        process.stdout.write(readyText(config.layout, config.apiPort, config.kubeconfig, performance.now()))
+        process.stdout.write(readyText(performance.now(), cluster))
       }
       save()
     }
@@ -68,14 +82,10 @@ export async function supervise(config: ProcessConfig): Promise<void> {
       save()
     },
   }
-  const children: Readonly<Record<Role, SupervisedChild>> = {
-    'control-plane': new SupervisedChild('control-plane', config.dataDir, handlers),
-    agent: new SupervisedChild('agent', config.dataDir, handlers),
-    proxy: new SupervisedChild('proxy', config.dataDir, handlers),
-  }
+  const children = new Map(roles.map((role) => [role, new SupervisedChild(role, config.dataDir, handlers)]))
 
   const onSignal = (): void => {
-    process.stdout.write('Stopping: containers, proxy, control plane.\n')
+    process.stdout.write(stoppingText)
     finished.resolve()
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
       process.removeListener(signal, onSignal)
@@ -87,14 +97,15 @@ export async function supervise(config: ProcessConfig): Promise<void> {
   }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal)
 
-  children['control-plane'].configure(config)
-  for (const role of ROLES) children[role].start()
+  for (const [role, child] of children)
+    if (role === 'control-plane' || !children.has('control-plane')) child.configure(config)
+  for (const child of children.values()) child.start()
   try {
     await finished.promise
   } finally {
     // Nothing that dies while the others are being stopped comes back.
-    for (const role of ROLES) children[role].retire()
-    for (const role of STOP_ORDER) await children[role].stop(STOP_MS[role])
+    for (const child of children.values()) child.retire()
+    for (const role of STOP_ORDER) await children.get(role)?.stop(STOP_MS[role])
     removeRunState(config.dataDir)
   }
   process.stdout.write('Stopped.\n')

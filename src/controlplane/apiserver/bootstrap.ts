@@ -14,6 +14,8 @@ export interface BootstrapOptions {
   readonly serviceIp: string
   /** The Service's own port: 443 as everywhere, or another one where the machine does not let wherry listen there. */
   readonly servicePort: number
+  /** Other API servers may be there: where the Service leads is then kept by all of them (`membership/publish-api-server.ts`). */
+  readonly isOneOfSeveral: boolean
 }
 
 const SYSTEM_NAMESPACES = ['default', 'kube-system', 'kube-public', 'kube-node-lease']
@@ -42,7 +44,7 @@ async function ensure<T extends KubeObject>(
 
 /** What every cluster has: the system namespaces, the `kubernetes` Service that leads to this API server, and how proxies are found. */
 export async function bootstrap(options: BootstrapOptions): Promise<void> {
-  const { client, address, port, serviceIp, servicePort } = options
+  const { client, address, port, serviceIp, servicePort, isOneOfSeveral } = options
   await Promise.all(SYSTEM_NAMESPACES.map((name) => ensure(client, NAMESPACES, { metadata: { name } }, () => true)))
   const metadata = { namespace: 'default', name: 'kubernetes' }
   const service = ensure(
@@ -57,8 +59,13 @@ export async function bootstrap(options: BootstrapOptions): Promise<void> {
         ports: [{ name: 'https', protocol: 'TCP', port: servicePort, targetPort: port }],
       },
     },
-    ({ spec }) => spec?.ports?.[0]?.port === servicePort && spec.ports[0].targetPort === port,
+    // What another server has put there is as good: endpoints name each server's own port.
+    ({ spec }) => isOneOfSeveral || (spec?.ports?.[0]?.port === servicePort && spec.ports[0].targetPort === port),
   )
+  if (isOneOfSeveral) {
+    await service
+    return
+  }
   const ports = [{ name: 'https', port, protocol: 'TCP' }]
   const endpoints = ensure(
     client,

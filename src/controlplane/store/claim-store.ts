@@ -18,8 +18,8 @@ export interface ClusterMark {
  */
 export async function claimStore(store: Store, mark: ClusterMark): Promise<void> {
   for (;;) {
-    const found = await store.get(KEY)
-    if (found !== undefined) return checkMark(Buffer.from(found.value).toString(), mark)
+    const found = await readMark(store)
+    if (found !== undefined) return checkMark(found, mark)
     const value = Buffer.from(JSON.stringify(mark))
     const { ok } = await store.commit({
       expect: [{ key: KEY, modRevision: 0n }],
@@ -30,11 +30,17 @@ export async function claimStore(store: Store, mark: ClusterMark): Promise<void>
   }
 }
 
-function checkMark(text: string, mark: ClusterMark): void {
-  const found = JSON.parse(text) as ClusterMark
+/** Which cluster a shared store belongs to; undefined when it is nobody's. */
+export async function readMark(store: Store): Promise<ClusterMark | undefined> {
+  const found = await store.get(KEY)
+  return found === undefined ? undefined : JSON.parse(Buffer.from(found.value).toString())
+}
+
+/** Throws StoreError `locked` unless the mark found in a store is this cluster's. */
+export function checkMark(found: ClusterMark, mark: ClusterMark): void {
   if (found.ca === mark.ca && found.range === mark.range) return
   throw new StoreError(
     'locked',
-    `the store belongs to another cluster, "${found.name}" on ${found.range}${found.ca === mark.ca ? '' : ', with a CA of its own'}; give this one keys of its own with --store-prefix, or put back the data directory that the store was filled from`,
+    `the store belongs to another cluster, "${found.name}" on ${found.range}${found.ca === mark.ca ? '' : ', with a CA of its own'}; give this one keys of its own with --store-prefix, put back the data directory that the store was filled from, or join it with: wherry server --join --token-file`,
   )
 }

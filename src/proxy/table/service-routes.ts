@@ -156,7 +156,7 @@ function dialable(
   refuse: Refuse,
 ): readonly Candidate[] {
   return candidates.filter(({ endpoint: { address, port } }) => {
-    if (mayDial(context, service, address, port)) return true
+    if (mayDial(context, service, address)) return true
     refuse('EndpointRefused', `endpoint ${address}:${port} is not used: it is no pod or node of this cluster`)
     return false
   })

@@ -1,5 +1,5 @@
-import type { AddressLayout } from '../../base/address-layout.ts'
-import { type Ipv4Range, parseCidr, parseIpv4 } from '../../base/ipv4.ts'
+import { type AddressLayout, NODE_COUNT_MAX } from '../../base/address-layout.ts'
+import { type Ipv4Range, inRange, parseCidr, parseIpv4 } from '../../base/ipv4.ts'
 
 /** What a routing table depends on beside Services and EndpointSlices; fixed for the life of the cluster. */
 export interface TableContext {
@@ -8,28 +8,39 @@ export interface TableContext {
   readonly serviceRange: Ipv4Range
   readonly loadBalancerRange: Ipv4Range
   readonly podRanges: readonly { readonly node: string; readonly range: Ipv4Range }[]
-  /** Where the endpoints of the Service `default/kubernetes` may point, although it is no pod. */
-  readonly apiServer: { readonly address: string; readonly port: number }
+  /** Addresses of nodes and of pods of the whole cluster, those of other machines included. */
+  readonly targets: readonly Ipv4Range[]
 }
 
-export function tableContext(layout: AddressLayout, apiServer: TableContext['apiServer']): TableContext {
+/** Where in a cluster's range the first node's address and the first node's pods are, see `nodeAddresses`. */
+const FIRST_NODE = 1
+const POD_RANGE_SIZE = 256
+const FIRST_POD_RANGE = (128 + 1) * POD_RANGE_SIZE
+
+export function tableContext(layout: AddressLayout): TableContext {
+  const { first } = parseCidr(layout.clusterCidr)
   return {
     nodes: layout.nodes,
     serviceRange: parseCidr(layout.serviceCidr),
     loadBalancerRange: parseCidr(layout.loadBalancerCidr),
     podRanges: layout.nodes.map(({ name, podCidr }) => ({ node: name, range: parseCidr(podCidr) })),
-    apiServer,
+    targets: [
+      { first: first + FIRST_NODE, size: NODE_COUNT_MAX },
+      { first: first + FIRST_POD_RANGE, size: NODE_COUNT_MAX * POD_RANGE_SIZE },
+    ],
   }
 }
 
 /**
  * Whether traffic for a Service may be sent to this address: pods and nodes of this cluster, and for
- * `default/kubernetes` the API server. Everything else on loopback belongs to the host or to other clusters
- * (CVE-2021-25737), and a Service's own address would make a circle.
+ * `default/kubernetes`, whose endpoints only the API servers write, wherever they are. Everything else on loopback belongs
+ * to the host or to other clusters (CVE-2021-25737), and a Service's own address would make a circle.
  */
-export function mayDial(context: TableContext, service: string, address: string, port: number): boolean {
-  if (service === 'default/kubernetes' && address === context.apiServer.address) return port === context.apiServer.port
-  return nodeOfClient(context, address) !== undefined
+export function mayDial({ targets, serviceRange }: TableContext, service: string, address: string): boolean {
+  const number = parseIpv4(address)
+  if (number === undefined) return false
+  if (service === 'default/kubernetes') return !inRange(serviceRange, address)
+  return targets.some(({ first, size }) => number >= first && number < first + size)
 }
 
 /** The node a client belongs to, by its address; undefined for the host's own processes, which belong to none. */

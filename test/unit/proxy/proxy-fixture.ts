@@ -22,7 +22,7 @@ import { eventually } from '../../harness/eventually.ts'
 
 /** A range of its own for these tests, that `wherry up` never takes. */
 export const LAYOUT = addressLayout(127, 'test', 2)
-export const CONTEXT = tableContext(LAYOUT, { address: '127.0.0.1', port: 6443 })
+export const CONTEXT = tableContext(LAYOUT)
 /** A ClusterIP. */
 export const IP = '127.127.16.5'
 export const POD = (i: number, node = 1): string => `127.127.${128 + node}.${i}`

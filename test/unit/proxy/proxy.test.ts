@@ -77,7 +77,6 @@ async function start(t: TestContext): Promise<World> {
     ...common,
     events,
     layout: LAYOUT,
-    apiServer: { address: '127.0.0.1', port: 6443 },
     leaseName: 'test',
     metricsPort: 0,
   })

@@ -285,12 +285,21 @@ for (const [name, of, hand, want] of REFUSED)
     assert.equal(listeners.flatMap(({ endpoints }) => endpoints).length, 0)
   })
 
-test('only default/kubernetes may lead to the API server, and to nothing else of the host', () => {
+test('only default/kubernetes may lead to API servers, which are no pods, and never to a Service', () => {
   const kubernetes = service('kubernetes', {}, { metadata: { namespace: 'default', name: 'kubernetes' } })
-  const to = (port: number): EndpointSlice => slice('kubernetes', [{ address: '127.0.0.1' }], [{ name: 'http', port }])
-  assert.deepEqual(lines(routes(kubernetes, to(6443))), ['ClusterIP TCP 127.127.16.5:80 > 127.0.0.1:6443'])
-  assert.equal(routes(kubernetes, to(22)).refusals.length, 1)
-  assert.equal(routes(service('kubernetes'), to(6443)).refusals.length, 1)
+  const to = (address: string): EndpointSlice => slice('kubernetes', [{ address }], [{ name: 'http', port: 6443 }])
+  assert.deepEqual(lines(routes(kubernetes, to('127.0.0.1'))), ['ClusterIP TCP 127.127.16.5:80 > 127.0.0.1:6443'])
+  assert.deepEqual(lines(routes(kubernetes, to('10.0.0.5'))), ['ClusterIP TCP 127.127.16.5:80 > 10.0.0.5:6443'])
+  assert.equal(routes(kubernetes, to('127.127.16.9')).refusals.length, 1)
+  assert.equal(routes(service('kubernetes'), to('127.0.0.1')).refusals.length, 1)
+})
+
+test('pods and nodes of other machines are targets like those of this one', () => {
+  const to = (address: string): EndpointSlice => slice('cart', [{ address }], [{ name: 'http', port: 8080 }])
+  for (const address of ['127.127.129.4', '127.127.228.4', '127.127.0.1', '127.127.0.100'])
+    assert.deepEqual(routes(service('cart'), to(address)).refusals, [], address)
+  for (const address of ['127.127.229.4', '127.127.128.4', '127.127.0.101', '127.127.0.0', '127.126.129.4'])
+    assert.equal(routes(service('cart'), to(address)).refusals.length, 1, address)
 })
 
 test('one refusal is said once, however many listeners it concerns', () => {

@@ -24,6 +24,8 @@ export interface LeafRequest {
 export interface CertificateAuthority {
   readonly ca: KeyAndCertificate
   issue(request: LeafRequest, nowMs: number): Promise<KeyAndCertificate>
+  /** A certificate for a key that is somebody else's: its public half, P-256, SPKI as PEM. Rejects for any other key. */
+  certify(publicKeyPem: string, request: LeafRequest, nowMs: number): Promise<string>
 }
 
 async function pem(key: webcrypto.CryptoKey): Promise<string> {
@@ -69,38 +71,49 @@ export async function createAuthority(commonName: string, nowMs: number): Promis
 export async function openAuthority(ca: KeyAndCertificate): Promise<CertificateAuthority> {
   const issuer = new x509.X509Certificate(ca.cert)
   const signingKey = await crypto.subtle.importKey('pkcs8', fromPem(ca.key), ALGORITHM, false, ['sign'])
+  const certificateFor = async (
+    publicKey: webcrypto.CryptoKey,
+    request: LeafRequest,
+    nowMs: number,
+  ): Promise<string> => {
+    const names = [
+      ...request.dnsNames.map((value) => ({ type: 'dns' as const, value })),
+      ...request.ipAddresses.map((value) => ({ type: 'ip' as const, value })),
+    ]
+    const usages = request.usages.map((usage) =>
+      usage === 'server' ? x509.ExtendedKeyUsage.serverAuth : x509.ExtendedKeyUsage.clientAuth,
+    )
+    const certificate = await x509.X509CertificateGenerator.create({
+      serialNumber: serialNumber(),
+      subject: new x509.Name([
+        ...request.organizations.map((o) => ({ O: [o] })),
+        { CN: [request.commonName] },
+      ]).toString(),
+      issuer: issuer.subject,
+      notBefore: new Date(nowMs - SKEW_MS),
+      notAfter: new Date(nowMs + YEAR_MS),
+      signingAlgorithm: ALGORITHM,
+      publicKey,
+      signingKey,
+      extensions: [
+        new x509.BasicConstraintsExtension(false, undefined, true),
+        new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+        new x509.ExtendedKeyUsageExtension(usages),
+        await x509.AuthorityKeyIdentifierExtension.create(issuer),
+        ...(names.length === 0 ? [] : [new x509.SubjectAlternativeNameExtension(names)]),
+      ],
+    })
+    return `${certificate.toString('pem')}\n`
+  }
   return {
     ca,
     async issue(request, nowMs) {
       const keys = await crypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])
-      const names = [
-        ...request.dnsNames.map((value) => ({ type: 'dns' as const, value })),
-        ...request.ipAddresses.map((value) => ({ type: 'ip' as const, value })),
-      ]
-      const usages = request.usages.map((usage) =>
-        usage === 'server' ? x509.ExtendedKeyUsage.serverAuth : x509.ExtendedKeyUsage.clientAuth,
-      )
-      const certificate = await x509.X509CertificateGenerator.create({
-        serialNumber: serialNumber(),
-        subject: new x509.Name([
-          ...request.organizations.map((o) => ({ O: [o] })),
-          { CN: [request.commonName] },
-        ]).toString(),
-        issuer: issuer.subject,
-        notBefore: new Date(nowMs - SKEW_MS),
-        notAfter: new Date(nowMs + YEAR_MS),
-        signingAlgorithm: ALGORITHM,
-        publicKey: keys.publicKey,
-        signingKey,
-        extensions: [
-          new x509.BasicConstraintsExtension(false, undefined, true),
-          new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-          new x509.ExtendedKeyUsageExtension(usages),
-          await x509.AuthorityKeyIdentifierExtension.create(issuer),
-          ...(names.length === 0 ? [] : [new x509.SubjectAlternativeNameExtension(names)]),
-        ],
-      })
-      return { key: await pem(keys.privateKey), cert: `${certificate.toString('pem')}\n` }
+      return { key: await pem(keys.privateKey), cert: await certificateFor(keys.publicKey, request, nowMs) }
+    },
+    async certify(publicKeyPem, request, nowMs) {
+      const publicKey = await crypto.subtle.importKey('spki', fromPem(publicKeyPem), ALGORITHM, true, ['verify'])
+      return certificateFor(publicKey, request, nowMs)
     },
   }
 }
