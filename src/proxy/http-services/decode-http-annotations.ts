@@ -10,7 +10,6 @@ const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }
 /** Longer than any timer of Node takes: 24 days. */
 const DURATION_MS_MAX = 2_000_000_000
-const PER_TRY_MS = 60_000
 const RETRIES = 2
 const RETRIES_MAX = 10
 const LIMIT_MAX = 1_000_000
@@ -45,8 +44,8 @@ export function decodeHttpAnnotations(service: Service, port: string): DecodedAn
     mistakes.push(mistake(key, value, `must be ${allowed}; the default holds`))
     return otherwise
   }
-  const time = (name: HttpAnnotation, otherwise: number): number =>
-    decode(name, otherwise, 'a time such as 500ms, 10s, 5m or 1h', readDuration)
+  const time = <T>(name: HttpAnnotation, otherwise: T): number | T =>
+    decode<number | T>(name, otherwise, 'a time such as 500ms, 10s, 5m or 1h', readDuration)
   const count = (name: HttpAnnotation, least: number, most: number): number | undefined =>
     decode<number | undefined>(name, undefined, `a whole number from ${least} to ${most}`, (value) =>
       readInteger(value, least, most),
@@ -64,8 +63,9 @@ export function decodeHttpAnnotations(service: Service, port: string): DecodedAn
     sticky: decode<HttpPortOptions['sticky']>('sticky', undefined, 'cookie:NAME or header:NAME', readSticky),
     secret: service.metadata?.uid ?? '',
     requestMs: time('timeout', Number.POSITIVE_INFINITY),
-    perTryMs: time('per-try-timeout', PER_TRY_MS),
+    perTryMs: time('per-try-timeout', undefined),
     retriesMax: count('retries', 0, RETRIES_MAX) ?? RETRIES,
+    retryStatuses: decode('retry-on', [], 'statuses from 500 to 599 such as 502,503,504', readStatuses),
     ejectsOutliers: decode('outlier-detection', true, 'on or off', readSwitch),
     slowStartMs: time('slow-start', 0),
     connectionsMax: count('max-connections', 1, LIMIT_MAX),
@@ -101,6 +101,11 @@ function readDuration(value: string): number | undefined {
 function readInteger(value: string, least: number, most: number): number | undefined {
   const number = /^\d{1,9}$/.test(value) ? Number(value) : Number.NaN
   return number >= least && number <= most ? number : undefined
+}
+
+function readStatuses(value: string): readonly number[] | undefined {
+  const statuses = value.split(',').map((status) => readInteger(status.trim(), 500, 599))
+  return statuses.every((status) => status !== undefined) ? statuses : undefined
 }
 
 function readSwitch(value: string): boolean | undefined {

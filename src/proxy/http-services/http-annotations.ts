@@ -8,6 +8,7 @@ export const HTTP_ANNOTATIONS = [
   'timeout',
   'per-try-timeout',
   'retries',
+  'retry-on',
   'outlier-detection',
   'slow-start',
   'max-connections',

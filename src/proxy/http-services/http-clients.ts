@@ -1,5 +1,6 @@
 import { acceptHttp } from '../l7/engine/accept-http.ts'
 import type { Client } from '../l7/engine/client.ts'
+import type { ClientSettings } from '../l7/engine/client-settings.ts'
 import type { Engine } from '../l7/engine/engine.ts'
 import type { Route, Router } from '../l7/engine/route.ts'
 
@@ -29,7 +30,16 @@ export class HttpClients {
       this.#clients.delete(client)
       onClosed()
     }
-    const settings = { scheme: 'http', router: this.#router, onClosed: onClientClosed, countError } as const
+    const settings: ClientSettings = {
+      scheme: 'http',
+      router: this.#router,
+      onClosed: onClientClosed,
+      onHttp2: (client, next) => {
+        this.#clients.delete(client)
+        this.#clients.add(next)
+      },
+      countError,
+    }
     this.#accept = acceptHttp(engine.context, settings, this.#clients, undefined, false)
   }
 

@@ -12,10 +12,12 @@ export interface HttpPortOptions {
   readonly secret: string
   /** From a request's head to the end of its response, all tries together; Infinity: none. */
   readonly requestMs: number
-  /** From a request sent to the head of its response, for each try. */
-  readonly perTryMs: number
+  /** From a request sent to the head of its response; beyond it another try is made. undefined: as long as it takes. */
+  readonly perTryMs: number | undefined
   /** Beside the first try. */
   readonly retriesMax: number
+  /** Answers, of 500 to 599, that are tried again where the method is idempotent. */
+  readonly retryStatuses: readonly number[]
   readonly ejectsOutliers: boolean
   /** New endpoints come to their full share within this time; 0: at once. */
   readonly slowStartMs: number

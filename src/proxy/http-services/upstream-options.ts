@@ -29,7 +29,8 @@ export interface HttpUpstreamParts {
 export function upstreamOptions(settings: HttpServiceSettings, parts: HttpUpstreamParts): UpstreamOptions {
   const { options, affinityMs } = settings
   const { name, endpoints, metrics, random, onEjected } = parts
-  const { algorithm, key, sticky, secret, requestMs, perTryMs, retriesMax, slowStartMs, requestsMax } = options
+  const { algorithm, key, sticky, secret, requestMs, perTryMs, retriesMax, retryStatuses, slowStartMs, requestsMax } =
+    options
   const outliers = options.ejectsOutliers ? {} : { consecutiveFailures: 0, deviations: 0 }
   const connections = Math.min(options.connectionsMax ?? Number.POSITIVE_INFINITY, parts.connectionsMax)
   const stays =
@@ -45,8 +46,8 @@ export function upstreamOptions(settings: HttpServiceSettings, parts: HttpUpstre
     algorithm,
     metrics,
     health: new CountedEjections(new OutlierDetection(outliers), onEjected),
-    retry: { triesMax: 1 + retriesMax },
-    timeouts: { requestMs, responseMs: perTryMs },
+    retry: { triesMax: 1 + retriesMax, statuses: retryStatuses, ...(perTryMs === undefined ? {} : { perTryMs }) },
+    timeouts: { requestMs },
     circuit: { connections, ...(requestsMax === undefined ? {} : { requests: requestsMax }) },
     ...(slowStartMs > 0 ? { slowStart: { windowMs: slowStartMs } } : {}),
     ...(sticky === undefined ? {} : { affinity: { ...sticky, secret } }),

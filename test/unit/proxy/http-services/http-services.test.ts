@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
+import { connect as connectHttp2 } from 'node:http2'
 import { connect } from 'node:net'
 import { test } from 'node:test'
 import { parseCidr } from '../../../../src/base/ipv4.ts'
@@ -297,4 +298,51 @@ test('a client that asks for a tunnel gets one, and it is counted as no request'
   assert.equal(lab.dataplane.active(POD(1)), 0)
   client.write('pong')
   await until(() => text.endsWith('pong'), 'the echo')
+})
+
+test('an answer that the Service says may be tried again is, and a try that takes too long is given up for another', async (t) => {
+  const lab = await startLab(t)
+  const busy = await startPod(t, 'busy', POD(1), (_request, response) => response.writeHead(503).end('busy'))
+  const good = await startPod(t, 'good', POD(2))
+  const slow = await startPod(t, 'slow', POD(3), () => {})
+  const client = startClient(t, { port: lab.port })
+  const statuses = async (count: number): Promise<readonly number[]> => {
+    const found = new Set<number>()
+    for (let i = 0; i < count; i++) found.add((await client.ask()).status)
+    return [...found].sort()
+  }
+  const both = [busy.endpoint, good.endpoint]
+  await lab.go([httpListener(lab.port, both)])
+  assert.deepEqual(await statuses(4), [200, 503])
+  await lab.go([httpListener(lab.port, both, { http: { ...OPTIONS, retryStatuses: [503] } })])
+  assert.deepEqual(await statuses(4), [200])
+  const http = { ...OPTIONS, perTryMs: 100, requestMs: 5_000 }
+  await lab.go([httpListener(lab.port, [slow.endpoint, good.endpoint], { http })])
+  assert.deepEqual(await statuses(3), [200])
+  assert.ok(slow.requests > 0)
+})
+
+test('clients may speak HTTP/2 on one connection, whose requests are spread, too', async (t) => {
+  const lab = await startLab(t)
+  const pods = await Promise.all(['a', 'b'].map((name, i) => startPod(t, name, POD(i + 1))))
+  await lab.go([
+    httpListener(
+      lab.port,
+      pods.map(({ endpoint }) => endpoint),
+    ),
+  ])
+  const session = connectHttp2(`http://${IP}:${lab.port}`)
+  t.after(() => session.destroy())
+  const found: string[] = []
+  for (let i = 0; i < 4; i++) {
+    let body = ''
+    for await (const chunk of session.request({ ':path': '/' })) body += String(chunk)
+    found.push(body)
+  }
+  assert.deepEqual(found.sort(), ['a', 'a', 'b', 'b'])
+  assert.equal(lab.dataplane.http!.connections, 1)
+  const closed = once(session, 'close')
+  await lab.go([])
+  await closed
+  await until(() => lab.dataplane.http!.connections === 0, 'the end of the connection')
 })
