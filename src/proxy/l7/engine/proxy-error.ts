@@ -18,6 +18,11 @@ export const PROXY_ERRORS = {
   /** It had carried other requests before. */
   reusedConnectionBroke: { code: 'upstream-closed', status: 502, source: 'upstream', retry: 'ifReused' },
   connectionBroke: { code: 'upstream-closed', status: 502, source: 'upstream', retry: 'ifIdempotent' },
+  /** A stream that the endpoint did not look at (RFC 9113 §8.7). */
+  refusedStream: { code: 'stream-refused', status: 503, source: 'upstream', retry: 'safe' },
+  streamReset: { code: 'stream-reset', status: 502, source: 'upstream', retry: 'ifIdempotent' },
+  /** The endpoint does not speak what it is said to speak. */
+  wrongProtocol: { code: 'wrong-protocol', status: 502, source: 'upstream', retry: 'never' },
   responseTimeout: { code: 'response-timeout', status: 504, source: 'upstream', retry: 'ifIdempotent' },
   /** Its answer has a status that the upstream's `RetryPolicy` says to try again; never an answer of our own. */
   retriableAnswer: { code: 'retriable-answer', status: 502, source: 'upstream', retry: 'ifIdempotent' },

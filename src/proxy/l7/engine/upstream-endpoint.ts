@@ -1,7 +1,9 @@
 import type { BalancedEndpoint } from '../../balance/balanced-endpoint.ts'
 import { type CircuitBreaker, CONNECTIONS } from '../../resilience/circuit-breaker.ts'
+import { Http2Pool, type Http2PoolOwner } from '../http2/http2-pool.ts'
 import type { RequestSeries, UpstreamMetrics } from '../metrics/upstream-metrics.ts'
 import type { EngineContext } from './engine-context.ts'
+import type { RequestCarrier } from './request-carrier.ts'
 import { SharingRule } from './sharing-rule.ts'
 import { type ConnectionOwner, UpstreamConnection } from './upstream-connection.ts'
 import type { ConnectionTimeouts } from './upstream-timeouts.ts'
@@ -18,7 +20,7 @@ export interface Route {
  * One endpoint's connections: idle ones, the latest used first; shared ones, filled one after another, as
  * deep as `SharingRule` says.
  */
-export class UpstreamEndpoint implements ConnectionOwner {
+export class UpstreamEndpoint implements ConnectionOwner, Http2PoolOwner {
   readonly balanced: BalancedEndpoint
   readonly address: string
   readonly port: number
@@ -32,6 +34,8 @@ export class UpstreamEndpoint implements ConnectionOwner {
   readonly #all = new Set<UpstreamConnection>()
   readonly #idle: UpstreamConnection[] = []
   readonly #shared: UpstreamConnection[] = []
+  /** undefined: HTTP/1.1 is spoken. */
+  readonly #http2: Http2Pool | undefined
   #isDraining = false
   readonly #watch: StallWatch
   readonly #series: (RequestSeries | undefined)[] = []
@@ -53,6 +57,7 @@ export class UpstreamEndpoint implements ConnectionOwner {
     this.timeouts = timeouts
     this.transport = transport
     this.sharing = new SharingRule(context.settings.pipelining)
+    this.#http2 = transport.protocol === 'http1' ? undefined : new Http2Pool(context, this)
   }
 
   /** Where its requests of one route are counted. */
@@ -65,15 +70,16 @@ export class UpstreamEndpoint implements ConnectionOwner {
   }
 
   get connections(): number {
-    return this.#all.size
+    return this.#all.size + (this.#http2?.connections ?? 0)
   }
 
   get idleConnections(): number {
-    return this.#idle.length
+    return this.#idle.length + (this.#http2?.idleConnections ?? 0)
   }
 
-  /** A connection to send a request on; undefined: there may be no more of them. */
-  acquire(mayShare: boolean, nowMs: number): UpstreamConnection | undefined {
+  /** Something to send a request on; undefined: there may be no more connections. */
+  acquire(mayShare: boolean, nowMs: number): RequestCarrier | undefined {
+    if (this.#http2 !== undefined && !this.#http2.isHttp1) return this.#http2.acquire(nowMs)
     const { depth } = this.sharing
     if (!mayShare || depth === 1) return this.#takeAlone(nowMs)
     const shared = this.#shared
@@ -99,11 +105,13 @@ export class UpstreamEndpoint implements ConnectionOwner {
   drain(): void {
     this.#isDraining = true
     for (const connection of this.#all) connection.close()
+    this.#http2?.drain()
   }
 
   destroy(): void {
     this.#isDraining = true
     for (const connection of this.#all) connection.destroy()
+    this.#http2?.destroy()
   }
 
   becameIdle(connection: UpstreamConnection): void {
@@ -118,6 +126,16 @@ export class UpstreamEndpoint implements ConnectionOwner {
     this.#unshare(connection)
     const at = this.#idle.indexOf(connection)
     if (at !== -1) this.#idle.splice(at, 1)
+  }
+
+  mayOpen(): boolean {
+    if (this.#isDraining || !this.#breaker.acquire(CONNECTIONS)) return false
+    this.opened++
+    return true
+  }
+
+  connectionGone(): void {
+    this.#breaker.release(CONNECTIONS)
   }
 
   answered(latencyMs: number, nowMs: number): void {

@@ -17,7 +17,7 @@ import { type AffinityOptions, SessionAffinity } from './session-affinity.ts'
 import { TimedStallWatch } from './stall-watch.ts'
 import { UpstreamEndpoint } from './upstream-endpoint.ts'
 import { type ConnectionTimeouts, type UpstreamTimeouts, upstreamTimeouts } from './upstream-timeouts.ts'
-import { type UpstreamTransport, upstreamTransport } from './upstream-transport.ts'
+import { type UpstreamProtocol, type UpstreamTransport, upstreamTransport } from './upstream-transport.ts'
 
 export interface EndpointOptions extends BalancedEndpointOptions {
   /** Its pod is ending: it gets new requests only when all others are ending too. */
@@ -55,6 +55,8 @@ export interface UpstreamOptions {
   readonly proxyProtocol?: ProxyProtocolVersion
   /** Connections are encrypted. */
   readonly tls?: UpstreamTlsOptions
+  /** What endpoints speak. Default `http1`. */
+  readonly protocol?: UpstreamProtocol
 }
 
 /** One process carries no more; a service that can carry less says so. */
@@ -101,7 +103,7 @@ export class Upstream {
     this.retryStatuses = this.retryPolicy.statuses ?? []
     this.metrics = options.metrics ?? new UpstreamMetrics(options.name)
     this.timeouts = upstreamTimeouts(options.timeouts ?? {}, context.settings, options.retry?.perTryMs)
-    this.transport = upstreamTransport(options.proxyProtocol, options.tls)
+    this.transport = upstreamTransport(options.proxyProtocol, options.tls, options.protocol)
     const hashes = options.key !== undefined || (options.createBalancer === undefined && usesKey(algorithm))
     this.key = hashes ? new RequestKey(options.key ?? { from: 'address' }, random) : undefined
     this.affinity = options.affinity === undefined ? undefined : new SessionAffinity(options.affinity)

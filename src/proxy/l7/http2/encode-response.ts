@@ -51,13 +51,13 @@ export function sendResponseHead(
     if (id !== 0 && ((dropped >>> (id & 31)) & 1) === 1) continue
     if (connection.nominated > 0 && connection.isNominated(b, lines, i)) continue
     if (head.status === 101 && isAccept(b, nameStart[i]!, nameEnd[i]!)) continue
-    p = encoder.field(b, nameStart[i]!, nameEnd[i]!, valueStart[i]!, valueEnd[i]!, id, out, p)
+    p = encoder.field(b, nameStart[i]!, nameEnd[i]!, b, valueStart[i]!, valueEnd[i]!, id, out, p)
   }
   if (status >= 200) {
-    p = encoder.field(via, 0, VIA_NAME_END, VIA_NAME_END + 2, via.length - 2, 0, out, p)
+    p = encoder.field(via, 0, VIA_NAME_END, via, VIA_NAME_END + 2, via.length - 2, 0, out, p)
     if (added !== undefined) {
       const colon = added.indexOf(58)
-      p = encoder.field(added, 0, colon, colon + 2, added.length - 2, 0, out, p)
+      p = encoder.field(added, 0, colon, added, colon + 2, added.length - 2, 0, out, p)
     }
   }
   session.endBlock(stream, p, isLast)

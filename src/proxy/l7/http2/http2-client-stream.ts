@@ -38,8 +38,6 @@ export interface StreamOwner {
 /** One request of a client that speaks HTTP/2, and its response. */
 export class Http2ClientStream extends SessionStream implements ExchangeOwner {
   isRequestDone = false
-  /** The next time limit; monotonic. */
-  deadlineMs = NEVER
   readonly #owner: StreamOwner
   readonly #exchange: RequestExchange
   #body: RequestBody | undefined
@@ -110,7 +108,7 @@ export class Http2ClientStream extends SessionStream implements ExchangeOwner {
     exchange.send(head, text, nowMs)
   }
 
-  expire(nowMs: number): void {
+  override expire(nowMs: number): void {
     this.deadlineMs = NEVER
     if (this.#tunnel !== undefined || this.#isAnswered) {
       this.#leaveTunnel(true)

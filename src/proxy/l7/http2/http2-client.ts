@@ -91,10 +91,7 @@ export class Http2Client implements Client, SessionOwner, StreamOwner {
       session.finish()
       return
     }
-    for (const stream of session.streams.values()) {
-      const { deadlineMs } = stream as Http2ClientStream
-      if (nowMs >= deadlineMs) (stream as Http2ClientStream).expire(nowMs)
-    }
+    session.expireStreams(nowMs)
     if (!session.isOver && session.streams.size > 0) this.deadlineMs = nowMs
   }
 

@@ -2,8 +2,8 @@ import type { RequestCarrier } from '../engine/request-carrier.ts'
 import type { Wire } from '../engine/wire.ts'
 import { copyBytes } from '../http1/copy-bytes.ts'
 import { BY_LENGTH, CHUNKED, type Framing } from '../http1/framing.ts'
+import { writeHex } from './write-hex.ts'
 
-const HEX_DIGITS = Buffer.from('0123456789abcdef', 'latin1')
 const NOTHING = new Uint8Array(0)
 const CR = 13
 const LF = 10
@@ -68,12 +68,4 @@ export class RequestBody {
     text[p++] = LF
     carrier.appendBody(text, 0, p, from, nowMs)
   }
-}
-
-function writeHex(value: number, out: Uint8Array, at: number): number {
-  let p = at
-  let shift = 28
-  while (shift > 0 && value >>> shift === 0) shift -= 4
-  for (; shift >= 0; shift -= 4) out[p++] = HEX_DIGITS[(value >>> shift) & 15]!
-  return p
 }

@@ -5,7 +5,8 @@ import type { Http2Session } from './session.ts'
  * kept here; who produces it is told to wait, so that it is never more than what was at hand at that moment.
  */
 export abstract class SessionStream {
-  readonly id: number
+  /** 0: it has not been opened yet. */
+  id: number
   readonly session: Http2Session
   sendWindow: number
   receiveLeft: number
@@ -13,6 +14,8 @@ export abstract class SessionStream {
   isLocalEnded = false
   isRemoteEnded = false
   isClosed = false
+  /** The next time limit; monotonic. */
+  deadlineMs = Number.POSITIVE_INFINITY
   readonly #queue: Uint8Array[] = []
   #queuedBytes = 0
   #uncreditedBytes = 0
@@ -33,6 +36,8 @@ export abstract class SessionStream {
   abstract onData(b: Uint8Array, start: number, end: number, isLast: boolean): void
   /** The other side, or the session's end, has ended it before its time. It is known no longer. */
   abstract onReset(code: number, isSafe: boolean): void
+  /** The time for something has passed, perhaps. */
+  abstract expire(nowMs: number): void
   /** All that was waiting has gone; more is welcome. */
   abstract onWritable(): void
 

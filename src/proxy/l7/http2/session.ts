@@ -218,7 +218,7 @@ export class Http2Session implements WireOwner {
     if (status > 0) p = this.encoder.status(status, out, p)
     const { ids, nameStart, nameEnd, valueStart, valueEnd } = fields
     for (let i = 0; i < fields.count; i++) {
-      p = this.encoder.field(lines, nameStart[i]!, nameEnd[i]!, valueStart[i]!, valueEnd[i]!, ids[i]!, out, p)
+      p = this.encoder.field(lines, nameStart[i]!, nameEnd[i]!, lines, valueStart[i]!, valueEnd[i]!, ids[i]!, out, p)
     }
     this.endBlock(stream, p, isLast)
     return true
@@ -255,6 +255,10 @@ export class Http2Session implements WireOwner {
     this.#receiveLeft += this.#uncreditedBytes
     this.writeWindowUpdate(0, this.#uncreditedBytes)
     this.#uncreditedBytes = 0
+  }
+
+  expireStreams(nowMs: number): void {
+    for (const stream of this.streams.values()) if (nowMs >= stream.deadlineMs) stream.expire(nowMs)
   }
 
   // The connection as a whole.
@@ -698,12 +702,11 @@ export class Http2Session implements WireOwner {
   }
 
   #readGoAway(lastStreamId: number, code: number): void {
-    if (!this.#isServer) {
-      for (const stream of [...this.streams.values()]) {
-        if (stream.id > lastStreamId) this.#abort(stream, REFUSED_STREAM, true)
-      }
-    }
     this.#owner.goneAway(lastStreamId, code)
+    if (this.#isServer) return
+    for (const stream of [...this.streams.values()]) {
+      if (stream.id > lastStreamId) this.#abort(stream, REFUSED_STREAM, true)
+    }
   }
 
   #readPriority(streamId: number, b: Uint8Array, start: number, end: number): void {

@@ -18,12 +18,13 @@ export class TlsConnector {
 
   /**
    * Says `secureConnect` when the endpoint has proved who it is, and breaks when it has not. `preface` goes ahead,
-   * unencrypted.
+   * unencrypted. `protocols`: what is offered (ALPN).
    */
   connect(
     address: string,
     port: number,
     preface: Uint8Array | undefined,
+    protocols: readonly string[] = ['http/1.1'],
   ): { readonly encrypted: TLSSocket; readonly plain: Socket } {
     const { serverName, verifies = true } = this.#options
     const plain = new Socket({ allowHalfOpen: true })
@@ -39,7 +40,7 @@ export class TlsConnector {
       host: address,
       secureContext: this.#context,
       rejectUnauthorized: verifies,
-      ALPNProtocols: ['http/1.1'],
+      ALPNProtocols: [...protocols],
       ...(name === undefined ? {} : { servername: name }),
     })
     return { encrypted, plain }

@@ -83,49 +83,58 @@ export class HpackEncoder {
     return writeInteger(index, 0x80, 0x7f, out, at)
   }
 
-  /** `id`: of the name, by `headerId`; names may be in any case. */
+  /** `name[nameStart, nameEnd)`, in any case, with the value `b[valueStart, valueEnd)`; `id`: of the name, by `headerId`. */
   field(
-    b: Uint8Array,
+    name: Uint8Array,
     nameStart: number,
     nameEnd: number,
+    b: Uint8Array,
     valueStart: number,
     valueEnd: number,
     id: number,
     out: Uint8Array,
     at: number,
   ): number {
-    const nameHash = hashName(b, nameStart, nameEnd)
+    const nameHash = hashName(name, nameStart, nameEnd)
     let index = STATIC_BY_HASH.get(nameHash) ?? 0
-    if (index > 0 && !hasName(STATIC_ENTRIES[index - 1]!, b, nameStart, nameEnd)) index = 0
+    if (index > 0 && !hasName(STATIC_ENTRIES[index - 1]!, name, nameStart, nameEnd)) index = 0
     if (id > 0 && id < UNDERSCORED && ((SECRET >>> id) & 1) === 1) {
-      return writeLiteral(index, 0x10, 0x0f, b, nameStart, nameEnd, valueStart, valueEnd, out, at)
+      return writeLiteral(index, 0x10, 0x0f, name, nameStart, nameEnd, b, valueStart, valueEnd, out, at)
     }
     if (valueEnd - valueStart > KEPT_VALUE_BYTES_MAX || id === HEADER['x-request-id']) {
-      return writeLiteral(index, 0, 0x0f, b, nameStart, nameEnd, valueStart, valueEnd, out, at)
+      return writeLiteral(index, 0, 0x0f, name, nameStart, nameEnd, b, valueStart, valueEnd, out, at)
     }
     let hash = nameHash
     for (let p = valueStart; p < valueEnd; p++) hash = Math.imul(hash ^ b[p]!, FNV_PRIME)
     const number = this.#known.get(hash)
     if (number !== undefined) {
       const entry = this.#table.get(this.#added - number)
-      if (entry !== undefined && isField(entry, b, nameStart, nameEnd, valueStart, valueEnd)) {
+      if (entry !== undefined && isField(entry, name, nameStart, nameEnd, b, valueStart, valueEnd)) {
         return writeInteger(FIRST_DYNAMIC + this.#added - number, 0x80, 0x7f, out, at)
       }
     }
     const slot = hash & (SEEN_SLOTS - 1)
     if (this.#seen[slot] !== hash) {
       this.#seen[slot] = hash
-      return writeLiteral(index, 0, 0x0f, b, nameStart, nameEnd, valueStart, valueEnd, out, at)
+      return writeLiteral(index, 0, 0x0f, name, nameStart, nameEnd, b, valueStart, valueEnd, out, at)
     }
-    const end = writeLiteral(index, 0x40, 0x3f, b, nameStart, nameEnd, valueStart, valueEnd, out, at)
-    this.#add(hash, b, nameStart, nameEnd, valueStart, valueEnd)
+    const end = writeLiteral(index, 0x40, 0x3f, name, nameStart, nameEnd, b, valueStart, valueEnd, out, at)
+    this.#add(hash, name, nameStart, nameEnd, b, valueStart, valueEnd)
     return end
   }
 
-  #add(hash: number, b: Uint8Array, nameStart: number, nameEnd: number, valueStart: number, valueEnd: number): void {
+  #add(
+    hash: number,
+    name: Uint8Array,
+    nameStart: number,
+    nameEnd: number,
+    b: Uint8Array,
+    valueStart: number,
+    valueEnd: number,
+  ): void {
     const nameLength = nameEnd - nameStart
     const line = new Uint8Array(nameLength + valueEnd - valueStart + 4)
-    copyLower(b, nameStart, nameEnd, line, 0)
+    copyLower(name, nameStart, nameEnd, line, 0)
     copyBytes(b, valueStart, valueEnd, line, nameLength + 2)
     if (!this.#table.add(new HeaderEntry(line, nameLength, 0, true))) return
     this.#added++
@@ -154,14 +163,15 @@ function hasName({ line, nameEnd }: HeaderEntry, b: Uint8Array, start: number, e
 
 function isField(
   entry: HeaderEntry,
-  b: Uint8Array,
+  name: Uint8Array,
   nameStart: number,
   nameEnd: number,
+  b: Uint8Array,
   valueStart: number,
   valueEnd: number,
 ): boolean {
   if (entry.valueEnd - entry.valueStart !== valueEnd - valueStart) return false
-  if (!hasName(entry, b, nameStart, nameEnd)) return false
+  if (!hasName(entry, name, nameStart, nameEnd)) return false
   const { line } = entry
   for (let p = valueStart, q = entry.valueStart; p < valueEnd; p++, q++) if (line[q] !== b[p]) return false
   return true
@@ -171,9 +181,10 @@ function writeLiteral(
   index: number,
   bits: number,
   mask: number,
-  b: Uint8Array,
+  name: Uint8Array,
   nameStart: number,
   nameEnd: number,
+  b: Uint8Array,
   valueStart: number,
   valueEnd: number,
   out: Uint8Array,
@@ -182,7 +193,7 @@ function writeLiteral(
   let p = writeInteger(index, bits, mask, out, at)
   if (index === 0) {
     p = writeInteger(nameEnd - nameStart, 0, 0x7f, out, p)
-    p = copyLower(b, nameStart, nameEnd, out, p)
+    p = copyLower(name, nameStart, nameEnd, out, p)
   }
   p = writeInteger(valueEnd - valueStart, 0, 0x7f, out, p)
   return copyBytes(b, valueStart, valueEnd, out, p)
