@@ -13,6 +13,7 @@ export interface InspectedContainer {
     readonly StopSignal?: string
     readonly Tty: boolean
     readonly OpenStdin: boolean
+    readonly StdinOnce: boolean
   }
   readonly State: {
     readonly Status: string

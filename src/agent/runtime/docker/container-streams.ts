@@ -37,8 +37,8 @@ async function split(connection: Duplex, stdout: PassThrough, stderr: PassThroug
   stderr?.end()
 }
 
-/** The container's end of its input: to end it closes that direction of the connection only. */
-function inputOf(connection: Duplex): Writable {
+/** A container's input. `endsConnection`: to end it closes that direction of the connection; else it is left open. */
+function inputOf(connection: Duplex, endsConnection: boolean): Writable {
   return new Writable({
     write(chunk, _encoding, done) {
       if (connection.destroyed || connection.writableEnded) return done()
@@ -52,22 +52,25 @@ function inputOf(connection: Duplex): Writable {
       connection.once('close', go)
     },
     final(done) {
-      connection.end()
+      if (endsConnection) connection.end()
       done()
     },
   }).on('error', () => {})
 }
 
-/** The streams that one hijacked connection carries; in a terminal all output is one, and bare. */
+/**
+ * The streams that one hijacked connection carries; in a terminal all output is one, and bare. `endsInput`: the end of the
+ * client's input is the program's, too. Where it is not, and in terminals, an engine that saw it would end the output.
+ */
 export function containerStreams(
   connection: Duplex,
-  options: { readonly stdin: boolean; readonly tty: boolean },
+  options: { readonly stdin: boolean; readonly tty: boolean; readonly endsInput: boolean },
 ): ContainerStreams {
   connection.on('error', () => {})
   const stdout = new PassThrough()
   const stderr = options.tty ? undefined : new PassThrough()
   for (const stream of [stdout, stderr]) stream?.on('error', () => {})
-  const stdin = options.stdin ? inputOf(connection) : undefined
+  const stdin = options.stdin ? inputOf(connection, options.endsInput && !options.tty) : undefined
   return {
     stdin,
     stdout,

@@ -70,6 +70,7 @@ interface Known {
   readonly state: ContainerState
   readonly tty: boolean
   readonly stdin: boolean
+  readonly stdinOnce: boolean
   readonly stopSignal: string
   /** Its first process on the machine; 0 when it has none. */
   readonly pid: number
@@ -265,8 +266,8 @@ export class DockerRuntime implements Runtime {
 
   async attach(id: string, options: ExecOptions): Promise<ContainerSession> {
     await this.#loaded.promise
-    const { tty, stdin } = this.#running(id)
-    return attachSession(this.#options.engine, { id, tty, stdin }, options)
+    const { tty, stdin, stdinOnce } = this.#running(id)
+    return attachSession(this.#options.engine, { id, tty, stdin, stdinOnce }, options)
   }
 
   async list(): Promise<readonly SandboxState[]> {
@@ -449,8 +450,8 @@ export class DockerRuntime implements Runtime {
       return found.Id
     } catch (error) {
       if (isUnavailable(error)) throw error
-      // One that does not come up again is made anew.
-      if (!hasStatus(error, 404)) await this.#remove(name)
+      // One that does not come up again (its network may be another by now) is made anew.
+      await this.#remove(name)
     }
     const [image, networkName] = await Promise.all([pauseImage(), network()])
     const volumes = Object.keys(config.namespaces?.memoryVolumes ?? {}).map((volume) => ({
@@ -568,9 +569,9 @@ export class DockerRuntime implements Runtime {
       if (message !== '') state = { ...state, message }
     }
     if (this.#sandboxes.get(podUid) !== sandbox) return
-    const { Tty: tty, OpenStdin: stdin, StopSignal } = inspected.Config
+    const { Tty: tty, OpenStdin: stdin, StdinOnce: stdinOnce, StopSignal } = inspected.Config
     const stopSignal = StopSignal === undefined || StopSignal === '' ? 'SIGTERM' : StopSignal
-    sandbox.containers.set(id, { state, tty, stdin, stopSignal, pid: inspected.State.Pid })
+    sandbox.containers.set(id, { state, tty, stdin, stdinOnce, stopSignal, pid: inspected.State.Pid })
     if (state.phase === 'exited') this.#tellEnd(id)
     if (before?.phase !== state.phase) this.#tell(podUid)
   }

@@ -74,7 +74,7 @@ export async function execSession(
       path: `/exec/${id}/start`,
       body: { Detach: false, Tty: options.tty },
     })
-    streams = containerStreams(connection, options)
+    streams = containerStreams(connection, { ...options, endsInput: true })
   } catch (error) {
     throw failure(`cannot exec in container ${container}`, error)
   }
@@ -124,7 +124,7 @@ export async function execSession(
 /** Joins a running container's own streams. Rejects with RuntimeError. */
 export async function attachSession(
   engine: DockerEngine,
-  container: { readonly id: string; readonly tty: boolean; readonly stdin: boolean },
+  container: { readonly id: string; readonly tty: boolean; readonly stdin: boolean; readonly stdinOnce: boolean },
   options: ExecOptions,
 ): Promise<ContainerSession> {
   const { id, tty } = container
@@ -138,7 +138,7 @@ export async function attachSession(
       path: `/containers/${id}/attach`,
       query: { stream: 1, stdin: stdin ? 1 : 0, stdout: 1, stderr: 1, detachKeys: DETACH_KEYS },
     })
-    streams = containerStreams(connection, { stdin, tty })
+    streams = containerStreams(connection, { stdin, tty, endsInput: container.stdinOnce })
   } catch (error) {
     throw failure(`cannot attach to container ${id}`, error)
   }

@@ -60,7 +60,7 @@ function canListen(host: string): Promise<boolean> {
  */
 export async function ensureHostRange(engine: DockerEngine, { hostCidr, hostAddress }: ClusterNetwork): Promise<void> {
   if (await canListen(hostAddress)) return
-  const exitCode = await runNetlink(engine, localRouteMessage('put', hostCidr))
+  const exitCode = await runNetlink(engine, localRouteMessage(hostCidr))
   if (exitCode !== 0)
     throw new EngineError(`the route for ${hostCidr} could not be set (error ${exitCode} of the kernel)`, 500)
   if (!(await canListen(hostAddress)))
@@ -68,16 +68,6 @@ export async function ensureHostRange(engine: DockerEngine, { hostCidr, hostAddr
       `${engine.host} has set up ${hostCidr}, but not for this machine: it runs in a virtual machine or a network of its own (Docker Desktop, rootless Docker, a container)`,
       501,
     )
-}
-
-/** Takes the route and the bridge away again; what still uses the bridge keeps it. Rejects with EngineError. */
-export async function removeNetwork(engine: DockerEngine, { hostCidr, bridge }: ClusterNetwork): Promise<void> {
-  await runNetlink(engine, localRouteMessage('delete', hostCidr))
-  try {
-    await engine.call({ method: 'DELETE', path: `/networks/${bridge}`, timeoutMs: WORK_MS })
-  } catch (error) {
-    if (!hasStatus(error, 403, 404, 409)) throw error
-  }
 }
 
 /** Sends one message to the kernel from a container on the host's network; the exit code is the error number of the answer. */

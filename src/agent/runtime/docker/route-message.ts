@@ -1,11 +1,8 @@
 import { parseCidr } from '../../../base/ipv4.ts'
 
 const RTM_NEWROUTE = 24
-const RTM_DELROUTE = 25
-/** Request and acknowledge. */
-const PLAIN_FLAGS = 0x1 | 0x4
-/** Create, or replace what is there. */
-const PUT_FLAGS = 0x400 | 0x100
+/** Request, acknowledge, create, or replace what is there. */
+const FLAGS = 0x1 | 0x4 | 0x400 | 0x100
 const AF_INET = 2
 const TABLE_LOCAL = 255
 const PROTOCOL_STATIC = 4
@@ -17,15 +14,15 @@ const RTA_OIF = 4
 const LOOPBACK_INDEX = 1
 
 /**
- * The netlink message (rtnetlink(7)) of `ip route replace local <cidr> dev lo`, or of its `del`: every address of the range
+ * The netlink message (rtnetlink(7)) of `ip route replace local <cidr> dev lo`: every address of the range
  * belongs to this machine then, and programs can listen on each of them without an interface that names it.
  */
-export function localRouteMessage(action: 'put' | 'delete', cidr: string): Buffer {
+export function localRouteMessage(cidr: string): Buffer {
   const bits = Number(cidr.split('/')[1])
   const message = Buffer.alloc(16 + 12 + 8 + 8)
   message.writeUInt32LE(message.length, 0)
-  message.writeUInt16LE(action === 'put' ? RTM_NEWROUTE : RTM_DELROUTE, 4)
-  message.writeUInt16LE(action === 'put' ? PLAIN_FLAGS | PUT_FLAGS : PLAIN_FLAGS, 6)
+  message.writeUInt16LE(RTM_NEWROUTE, 4)
+  message.writeUInt16LE(FLAGS, 6)
   message.writeUInt32LE(1, 8) // sequence
   message.set([AF_INET, bits, 0, 0, TABLE_LOCAL, PROTOCOL_STATIC, SCOPE_HOST, TYPE_LOCAL], 16)
   message.writeUInt16LE(8, 28)
