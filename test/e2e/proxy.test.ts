@@ -3,6 +3,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
+import { createServer as createTlsServer, request } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,6 +13,7 @@ import { stringify } from 'yaml'
 import { eventually } from '../harness/eventually.ts'
 import { startHttpLoad } from '../harness/http-load.ts'
 import { runWherry, WHERRY } from '../harness/wherry.ts'
+import { createCertificates } from '../unit/proxy/l7/tls/certificates.ts'
 
 const run = promisify(execFile)
 const WITHIN_MS = 20_000
@@ -102,6 +104,21 @@ async function ask(url: string, headers: Record<string, string> = {}): Promise<R
   return Object.assign(response, { body_: await response.text() })
 }
 
+/** One request on a TLS connection of its own. */
+function askSecurely(port: number, ca: string, servername: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const asked = request({ port, host: '127.0.0.1', ca, servername, agent: false }, (response) => {
+      let text = ''
+      response.setEncoding('utf8').on('data', (part: string) => {
+        text += part
+      })
+      response.on('end', () => resolve(text))
+    })
+    asked.on('error', reject)
+    asked.end()
+  })
+}
+
 describe('wherry proxy', () => {
   it('--check tells every mistake with its path, and what is right', async (t) => {
     const file = join(scratch(t), 'routes.yaml')
@@ -119,7 +136,7 @@ describe('wherry proxy', () => {
     const example = new URL('../../examples/routes.yaml', import.meta.url).pathname
     const good = await runWherry(['proxy', '--config', example, '--check'])
     assert.equal(good.code, 0, good.stderr)
-    assert.match(good.stdout, /is right: 2 listeners, 5 routes, 4 backends with 9 endpoints/)
+    assert.match(good.stdout, /is right: 3 listeners, 6 routes, 5 backends with 10 endpoints/)
   })
 
   for (const workers of ['1', '2']) {
@@ -208,6 +225,65 @@ describe('wherry proxy', () => {
     assert.equal((await ask(program.url)).body_, 'a')
     await eventually(() => counted(program, 'wherry_proxy_workers'), WITHIN_MS, 'metrics again')
   })
+
+  for (const workers of ['1', '2']) {
+    it(`changes between HTTP and HTTPS on an open port, and passes TLS on (${workers} workers)`, async (t) => {
+      const certificates = await createCertificates(t)
+      const files = await certificates.issue('shop', ['shop.example'])
+      const { certificateFile: certificate, keyFile: key } = files
+      const server = createTlsServer(
+        { cert: readFileSync(certificate), key: readFileSync(key) },
+        (_request, response) => response.end('sealed'),
+      )
+      server.listen(0, '127.0.0.1')
+      await once(server, 'listening')
+      t.after(() => {
+        server.close()
+        server.closeAllConnections()
+      })
+      const sealed = `127.0.0.1:${(server.address() as AddressInfo).port}`
+      const file = join(scratch(t), 'routes.yaml')
+      const a = await startBackend(t, 'a')
+      const listener = (settings: object): object => ({
+        listeners: [{ name: 'web', address: '127.0.0.1:0', ...settings }],
+      })
+      writeConfig(file, [a])
+      const program = await startProgram(t, ['--config', file, '--workers', workers])
+      const { port } = new URL(program.url)
+      const secure = (): Promise<string> => askSecurely(Number(port), certificates.ca, 'shop.example')
+      const kept = startHttpLoad([program.url], { clients: 4, keepAlive: true, pauseMs: 1 })
+
+      writeConfig(file, [a], listener({ tls: { certificates: [{ certificate, key }] } }))
+      await said(program, /configuration 2 holds/)
+      assert.equal(await secure(), 'a')
+      // Connections that were open before are as they were.
+      const { failures, ok } = await kept.stop()
+      assert.deepEqual(failures, [])
+      assert.ok(ok > 4, `${ok} requests`)
+
+      writeConfig(file, [sealed], listener({ tls: { certificates: [{ certificate, key }] } }), {
+        tls: { ca: certificates.caFile, serverName: 'shop.example' },
+      })
+      await said(program, /configuration 3 holds/)
+      assert.equal(await secure(), 'sealed')
+
+      writeConfig(file, [sealed], {
+        ...listener({ tls: 'passthrough' }),
+        routes: [{ listeners: ['web'], hosts: ['*.example'], backends: ['web'] }],
+      })
+      await said(program, /configuration 4 holds/)
+      assert.equal(await secure(), 'sealed')
+      await assert.rejects(askSecurely(Number(port), certificates.ca, 'shop.invalid'))
+
+      writeConfig(file, [a], listener({ tls: { certificates: [{ certificate, key: '/nowhere' }] } }))
+      await said(program, /stays as it was: .*ENOENT/)
+      const check = await runWherry(['proxy', '--config', file, '--check'])
+      assert.match(check.stderr, /listeners\[0\]\.tls\.certificates\[0\]\.key: there is no file \/nowhere/)
+      writeConfig(file, [a])
+      await said(program, /configuration 5 holds/)
+      assert.equal((await ask(program.url)).body_, 'a')
+    })
+  }
 
   it('does not share a port with another proxy, though its own workers share it', async (t) => {
     const to = await startBackend(t, 'a')

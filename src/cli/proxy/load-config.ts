@@ -17,7 +17,22 @@ const FAULTS_MAX = 50
 export async function loadConfig(file: string): Promise<ProxyConfig> {
   const decoded = decodeProxyConfig(await parseYaml(file, await readBounded(file)))
   if (decoded.ok) return decoded.config
-  throw new UserError(`${file} holds ${countOf(decoded.faults)}:\n${listOf(decoded.faults)}`)
+  throw mistakes(file, decoded.faults)
+}
+
+/**
+ * Looks at the files that a configuration names, too.
+ *
+ * @throws UserError with all that is wrong with them.
+ */
+export async function checkConfigFiles(file: string, config: ProxyConfig): Promise<void> {
+  const { checkFiles } = await import('../../proxy/l7/config/check-files.ts')
+  const faults = await checkFiles(config)
+  if (faults.length > 0) throw mistakes(file, faults)
+}
+
+function mistakes(file: string, faults: readonly ConfigFault[]): UserError {
+  return new UserError(`${file} holds ${countOf(faults)}:\n${listOf(faults)}`)
 }
 
 function countOf({ length }: readonly ConfigFault[]): string {

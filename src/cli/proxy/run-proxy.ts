@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { silentLogger } from '../../base/logger.ts'
-import type { ProxyConfig } from '../../proxy/l7/config/proxy-config.ts'
+import type { ListenerConfig, ProxyConfig } from '../../proxy/l7/config/proxy-config.ts'
 import type { AdminServer } from '../../proxy/metrics/admin-server.ts'
 import { UserError } from '../user-error.ts'
 import { addressIn, flagConfig } from './flag-config.ts'
 import { reportReady, startSuccessor, takeHandover } from './handover.ts'
 import { listenError } from './listen-error.ts'
-import { loadConfig } from './load-config.ts'
+import { checkConfigFiles, loadConfig } from './load-config.ts'
 import { formatAddress } from './parse-address.ts'
 import { watchFile } from './watch-file.ts'
 import { canReusePort } from './worker/reuse-port.ts'
@@ -36,6 +36,7 @@ export interface ProxyCommandOptions {
 export async function runProxy(options: ProxyCommandOptions): Promise<void> {
   const config = await initialConfig(options)
   if (options.check === true) {
+    await checkConfigFiles(options.config!, config)
     process.stdout.write(`${options.config} is right: ${summary(config)}\n`)
     return
   }
@@ -59,9 +60,7 @@ export async function runProxy(options: ProxyCommandOptions): Promise<void> {
     throw listenError(error as NodeJS.ErrnoException)
   }
   for (const { name, host, tls } of config.listeners) {
-    process.stdout.write(
-      `listening on ${tls === undefined ? 'http' : 'https'}://${formatAddress({ host, port: pool.ports[name]! })}\n`,
-    )
+    process.stdout.write(`listening on ${schemeOf(tls)}://${formatAddress({ host, port: pool.ports[name]! })}\n`)
   }
   process.stdout.write(`${summary(config)}\n`)
   if (server !== undefined) {
@@ -161,6 +160,10 @@ function summary({ listeners, routes, backends }: ProxyConfig): string {
   const endpoints = backends.reduce((sum, backend) => sum + backend.endpoints.length, 0)
   const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`
   return `${count(listeners.length, 'listener')}, ${count(routes.length, 'route')}, ${count(backends.length, 'backend')} with ${count(endpoints, 'endpoint')}`
+}
+
+function schemeOf(tls: ListenerConfig['tls']): string {
+  return tls === undefined ? 'http' : tls === 'passthrough' ? 'tls' : 'https'
 }
 
 function say(message: string): void {

@@ -33,6 +33,11 @@ export class ConfigNode {
     return new ConfigNode('', this.path === '' ? path : `${this.path}.${path}`, this.#faults)
   }
 
+  /** The same for a path that begins with a place in a list: `[0].name`. */
+  place(path: string): ConfigNode {
+    return new ConfigNode('', `${this.path}${path}`, this.#faults)
+  }
+
   /** Its entries as nodes; keys that are not among `known` are faults. Missing entries are absent nodes. */
   fields<K extends string>(known: readonly K[]): Readonly<Record<K, ConfigNode>> | undefined {
     const { value } = this

@@ -7,6 +7,8 @@ import type { KeySource } from '../engine/request-key.ts'
 import type { EndpointOptions } from '../engine/upstream.ts'
 import type { UpstreamTimeouts } from '../engine/upstream-timeouts.ts'
 import type { ConfigNode } from './config-node.ts'
+import { decodeBackendTls } from './decode-backend-tls.ts'
+import { ifGiven } from './if-given.ts'
 import { present } from './present.ts'
 import type { BackendConfig, RetriesConfig, StickyConfig } from './proxy-config.ts'
 
@@ -28,6 +30,8 @@ export function decodeBackend(name: string, node: ConfigNode): BackendConfig | u
     'retries',
     'outlierDetection',
     'limits',
+    'tls',
+    'proxyProtocol',
   ])
   if (fields === undefined) return undefined
   const algorithm = fields.balance.isAbsent ? DEFAULT_ALGORITHM : fields.balance.oneOf(NAMES)
@@ -49,12 +53,10 @@ export function decodeBackend(name: string, node: ConfigNode): BackendConfig | u
       retries: ifGiven(fields.retries, decodeRetries),
       outlierDetection: ifGiven(fields.outlierDetection, decodeOutlierDetection),
       limits: ifGiven(fields.limits, decodeLimits),
+      tls: ifGiven(fields.tls, decodeBackendTls),
+      proxyProtocol: ifGiven(fields.proxyProtocol, (version) => version.oneOf(['v1', 'v2'])),
     }),
   }
-}
-
-function ifGiven<T>(node: ConfigNode, decode: (node: ConfigNode) => T | undefined): T | undefined {
-  return node.isAbsent ? undefined : decode(node)
 }
 
 function decodeEndpoints(node: ConfigNode): readonly EndpointOptions[] {

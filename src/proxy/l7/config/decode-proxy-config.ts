@@ -1,8 +1,9 @@
+import { checkPassthrough } from './check-passthrough.ts'
 import { type ConfigFault, ConfigFaults } from './config-faults.ts'
 import { ConfigNode } from './config-node.ts'
 import { decodeBackend } from './decode-backend.ts'
 import { decodeRoute } from './decode-route.ts'
-import { present } from './present.ts'
+import { decodeTransport } from './decode-transport.ts'
 import type { AccessLogConfig, BackendConfig, ListenerConfig, ProxyConfig, RouteConfig } from './proxy-config.ts'
 
 export type DecodedProxyConfig =
@@ -19,6 +20,7 @@ export function decodeProxyConfig(value: unknown): DecodedProxyConfig {
   const listeners = decodeListeners(fields.listeners)
   const backends = decodeBackends(fields.backends)
   const routes = decodeRoutes(fields.routes, listeners, namesOf(fields.backends))
+  if (faults.list.length === 0) checkPassthrough(fields, { listeners, backends, routes })
   const accessLog = fields.accessLog.isAbsent ? undefined : decodeAccessLog(fields.accessLog)
   if (faults.list.length > 0) return { ok: false, faults: faults.list }
   return { ok: true, config: { listeners, backends, routes, ...(accessLog === undefined ? {} : { accessLog }) } }
@@ -28,7 +30,7 @@ function decodeListeners(node: ConfigNode): readonly ListenerConfig[] {
   const listeners: ListenerConfig[] = []
   for (const item of node.items('addresses such as 127.0.0.1:8080') ?? []) {
     const isPlain = typeof item.value === 'string'
-    const fields = isPlain ? undefined : item.fields(['name', 'address', 'tls', 'proxyProtocol'])
+    const fields = isPlain ? undefined : item.fields(['name', 'address', 'tls', 'proxyProtocol', 'http2'])
     const address = isPlain ? item.address(0) : fields?.address.address(0)
     if (address === undefined) continue
     const nameNode = fields?.name
@@ -41,33 +43,10 @@ function decodeListeners(node: ConfigNode): readonly ListenerConfig[] {
     listeners.push({
       name,
       ...address,
-      ...(fields === undefined ? {} : decodeTransport(fields.tls, fields.proxyProtocol)),
+      ...(fields === undefined ? {} : decodeTransport(fields)),
     })
   }
   return listeners
-}
-
-function decodeTransport(tls: ConfigNode, proxyProtocol: ConfigNode): Pick<ListenerConfig, 'tls' | 'proxyProtocol'> {
-  return present({
-    tls: tls.isAbsent ? undefined : decodeTls(tls),
-    proxyProtocol: proxyProtocol.isAbsent ? undefined : proxyProtocol.oneOf(['off', 'required']),
-  })
-}
-
-function decodeTls(node: ConfigNode): ListenerConfig['tls'] {
-  const fields = node.fields(['certificates', 'minVersion'])
-  if (fields === undefined) return undefined
-  const certificates = (fields.certificates.items('certificates') ?? []).flatMap((item) => {
-    const parts = item.fields(['certificate', 'key', 'names'])
-    const certificateFile = parts?.certificate.text('the name of a PEM file')
-    const keyFile = parts?.key.text('the name of a PEM file')
-    const names = parts === undefined || parts.names.isAbsent ? undefined : parts.names.items('server names')
-    const serverNames = names?.flatMap((name) => name.text('a name such as shop.example.com or *.example.com') ?? [])
-    if (certificateFile === undefined || keyFile === undefined) return []
-    return { certificateFile, keyFile, ...present({ serverNames }) }
-  })
-  const minVersion = fields.minVersion.isAbsent ? undefined : fields.minVersion.oneOf(['TLSv1.2', 'TLSv1.3'])
-  return { certificates, ...present({ minVersion }) }
 }
 
 function namesOf(node: ConfigNode): readonly string[] {

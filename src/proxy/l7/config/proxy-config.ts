@@ -7,6 +7,7 @@ import type { RetryBudgetOptions } from '../../resilience/retry-budget.ts'
 import type { KeySource } from '../engine/request-key.ts'
 import type { EndpointOptions } from '../engine/upstream.ts'
 import type { UpstreamTimeouts } from '../engine/upstream-timeouts.ts'
+import type { ProxyProtocolVersion } from '../proxy-protocol/write-proxy-header.ts'
 import type { RouteRule } from '../routes/route-rule.ts'
 import type { TlsOptions } from '../tls/tls-options.ts'
 
@@ -23,13 +24,16 @@ export interface ListenerConfig {
   readonly host: string
   /** 0: a free one. */
   readonly port: number
-  readonly tls?: Pick<TlsOptions, 'certificates' | 'minVersion'>
+  /** `passthrough`: it ends at the endpoints, and connections are routed by the server name they ask for. */
+  readonly tls?: 'passthrough' | Pick<TlsOptions, 'certificates' | 'minVersion'>
   /** Connections begin with a PROXY protocol header. Default `off`. */
   readonly proxyProtocol?: 'off' | 'required'
+  /** Clients may speak HTTP/2. Default true. */
+  readonly http2?: boolean
 }
 
 export interface RouteConfig extends RouteRule {
-  /** Names of the listeners it holds for. Default: all. */
+  /** Names of the listeners it holds for. Default: all that do not pass TLS on. */
   readonly listeners?: readonly string[]
 }
 
@@ -47,6 +51,23 @@ export interface BackendConfig {
   /** `false`: nothing is ever ejected. Default: Envoy's. */
   readonly outlierDetection?: OutlierDetectionOptions | false
   readonly limits?: CircuitLimits
+  /** Connections are encrypted. */
+  readonly tls?: BackendTlsConfig
+  /** Connections begin with such a header and are each for one client's connection. */
+  readonly proxyProtocol?: ProxyProtocolVersion
+}
+
+/** Files are read when the configuration takes effect, and again when they change. */
+export interface BackendTlsConfig {
+  /** PEM certificates of the authorities to trust. Default: those that Node.js brings. */
+  readonly caFile?: string
+  /** Asked for and looked for in the certificate. Default: the endpoint's address. */
+  readonly serverName?: string
+  /** What the proxy shows of itself; both or neither. */
+  readonly certificateFile?: string
+  readonly keyFile?: string
+  /** Default true. */
+  readonly verifies?: boolean
 }
 
 export interface StickyConfig {

@@ -137,6 +137,12 @@ export class Engine {
     return this.#open(where, serving, isHeld)
   }
 
+  /** Like `listen`, with a way to serve that has been made already. */
+  async listenServing(options: Omit<ListenerOptions, keyof ServingOptions>, serving: Serving): Promise<EngineListener> {
+    const { isHeld = false, ...where } = options
+    return this.#open(where, serving, isHeld)
+  }
+
   /**
    * Like `listen`, for TLS that ends at the endpoints: connections are routed by the server name their clients ask for
    * and passed on as they are.
@@ -239,8 +245,7 @@ export class Engine {
       close: () => this.#closeServer(server),
       leave: async () => {
         await this.#closeServer(server)
-        await new Promise<void>((resolve) => this.context.clock.setTimer(IDLE_GRACE_MS, resolve))
-        for (const client of serving.clients) client.drain()
+        await this.endClients(serving)
       },
       reloadCertificates: async () => serving.acceptor?.reload(),
       certificates: () => serving.acceptor?.status(),
@@ -266,6 +271,12 @@ export class Engine {
     while (this.connections > 0 && clock.monotonic() < untilMs) {
       await new Promise<void>((resolve) => clock.setTimer(10, resolve))
     }
+  }
+
+  /** Ends what was served so after what it is about; what is about nothing after a moment. */
+  async endClients({ clients }: Serving): Promise<void> {
+    await new Promise<void>((resolve) => this.context.clock.setTimer(IDLE_GRACE_MS, resolve))
+    for (const client of clients) client.drain()
   }
 
   #adopt(serving: Serving): void {

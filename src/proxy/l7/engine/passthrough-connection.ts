@@ -1,4 +1,5 @@
 import type { BalancedEndpoint } from '../../balance/balanced-endpoint.ts'
+import { hashText } from '../../balance/hash-key.ts'
 import { CANCELLED, type Outcome, SUCCEEDED, TIMED_OUT, UNREACHABLE } from '../../balance/outcome.ts'
 import { CONNECTIONS } from '../../resilience/circuit-breaker.ts'
 import type { ConnectionEnds } from '../proxy-protocol/connection-ends.ts'
@@ -57,6 +58,8 @@ export class PassthroughConnection implements WireOwner, Client {
   readonly #tried: BalancedEndpoint[] = []
   #startedAtMs = 0
   #connectMs = 0
+  /** What hashing algorithms go by. */
+  #key = 0
 
   /** `source`: the accepted connection, not yet read from. `ends`: what a proxy before us says of its client's. */
   constructor(
@@ -133,7 +136,14 @@ export class PassthroughConnection implements WireOwner, Client {
     }
     this.#route = route
     route.upstream.metrics.inFlight += 1
-    this.#connect(route.upstream.pick(0, nowMs), nowMs)
+    this.#key = route.upstream.key === undefined ? 0 : this.#addressKey()
+    this.#connect(route.upstream.pick(this.#key, nowMs), nowMs)
+  }
+
+  /** Whatever else the key were to be of is encrypted. */
+  #addressKey(): number {
+    const ends = this.#ends ?? socketEnds(this.#wire.socket)
+    return ends === undefined ? 0 : hashText(ends.source.address)
   }
 
   #connect(endpoint: UpstreamEndpoint | undefined, nowMs: number): void {
@@ -203,7 +213,7 @@ export class PassthroughConnection implements WireOwner, Client {
     const error = outcome === TIMED_OUT ? PROXY_ERRORS.connectTimeout : PROXY_ERRORS.connectFailed
     const { upstream } = this.#route!
     const isLast = this.#tried.length >= TRIES_MAX
-    const other = isLast ? undefined : upstream.pickOther(this.#tried, 0, nowMs)
+    const other = isLast ? undefined : upstream.pickOther(this.#tried, this.#key, nowMs)
     if (other === undefined) this.#refuse(error.code, INTERNAL_ERROR)
     else this.#connect(other, nowMs)
   }

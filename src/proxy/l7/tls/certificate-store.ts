@@ -1,5 +1,6 @@
-import { readFile, stat } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import type { Clock, Timer } from '../../../base/clock.ts'
+import { looksOf } from './file-looks.ts'
 import { createServerCertificate, type ServerCertificate } from './server-certificate.ts'
 import { ServerNameTable } from './server-name-table.ts'
 import type { CertificateFiles, TlsOptions } from './tls-options.ts'
@@ -14,8 +15,7 @@ interface Watched {
 }
 
 /**
- * A listener's certificates. Files are looked at every few seconds by their metadata, since mounted secrets are swapped
- * through symbolic links that no watch follows. New files count for new handshakes; whatever cannot be used leaves the
+ * A listener's certificates. Files are looked at every few seconds. New files count for new handshakes; whatever cannot be used leaves the
  * old in place.
  */
 export class CertificateStore {
@@ -42,7 +42,7 @@ export class CertificateStore {
     if (options.certificates.length === 0) throw new Error('TLS needs a certificate')
     const watched = await Promise.all(
       options.certificates.map(async (files): Promise<Watched> => {
-        const seen = await looksOf(files)
+        const seen = await looksOf([files.certificateFile, files.keyFile])
         return { files, seen, certificate: await read(files, options) }
       }),
     )
@@ -101,7 +101,7 @@ export class CertificateStore {
     let isChanged = false
     for (const watched of this.#watched) {
       // Before reading: a change in between shows the next time.
-      const looks = await looksOf(watched.files)
+      const looks = await looksOf([watched.files.certificateFile, watched.files.keyFile])
       if (!isWanted(watched, looks)) continue
       watched.seen = looks
       try {
@@ -129,15 +129,4 @@ function tableOf(watched: readonly Watched[]): ServerNameTable<ServerCertificate
 async function read(files: CertificateFiles, options: TlsOptions): Promise<ServerCertificate> {
   const [certificate, key] = await Promise.all([readFile(files.certificateFile), readFile(files.keyFile)])
   return createServerCertificate(certificate, key, options.minVersion ?? 'TLSv1.2', files.serverNames)
-}
-
-/** Differs after any change. Files that are not there look like nothing. */
-async function looksOf({ certificateFile, keyFile }: CertificateFiles): Promise<string> {
-  const looks = await Promise.all(
-    [certificateFile, keyFile].map(async (file) => {
-      const stats = await stat(file, { bigint: true }).catch(() => undefined)
-      return stats === undefined ? '' : `${stats.dev}:${stats.ino}:${stats.size}:${stats.mtimeNs}:${stats.ctimeNs}`
-    }),
-  )
-  return looks.join(' ')
 }

@@ -4,16 +4,19 @@ import type { UpstreamTlsOptions } from './tls-options.ts'
 
 /** Makes encrypted connections to endpoints. */
 export class TlsConnector {
-  readonly #options: UpstreamTlsOptions
-  readonly #context: SecureContext
+  #options: UpstreamTlsOptions
+  #context: SecureContext
 
-  /** Throws when `ca` is no certificate. */
+  /** Throws when a certificate is none, or the key is not its own. */
   constructor(options: UpstreamTlsOptions) {
     this.#options = options
-    this.#context = createSecureContext({
-      minVersion: 'TLSv1.2',
-      ...(options.ca === undefined ? {} : { ca: options.ca }),
-    })
+    this.#context = contextOf(options)
+  }
+
+  /** For connections to come. Throws as the constructor does; all is then as it was. */
+  change(options: UpstreamTlsOptions): void {
+    this.#context = contextOf(options)
+    this.#options = options
   }
 
   /**
@@ -45,4 +48,13 @@ export class TlsConnector {
     })
     return { encrypted, plain }
   }
+}
+
+function contextOf({ ca, certificate, key }: UpstreamTlsOptions): SecureContext {
+  return createSecureContext({
+    minVersion: 'TLSv1.2',
+    ...(ca === undefined ? {} : { ca }),
+    ...(certificate === undefined ? {} : { cert: certificate }),
+    ...(key === undefined ? {} : { key }),
+  })
 }

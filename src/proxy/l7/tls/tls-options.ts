@@ -25,6 +25,10 @@ export interface UpstreamTlsOptions {
   readonly ca?: string
   /** The name asked for (SNI) and looked for in the certificate. Default: the endpoint's address. */
   readonly serverName?: string
+  /** What the proxy shows endpoints that ask who it is: PEM, the certificate followed by those between it and the root. */
+  readonly certificate?: string
+  /** Of `certificate`. */
+  readonly key?: string
   /** Default true. False trusts anyone: the connection is encrypted, but nobody knows for whom. */
   readonly verifies?: boolean
 }

@@ -90,12 +90,14 @@ export class ProxyWorker {
 
   async drain(withinMs: number): Promise<void> {
     await this.#engine.drain(withinMs)
+    this.#configured.close()
     this.#feed.flush()
     await this.#log?.close()
   }
 
   /** Ends all connections at once; a `drain` under way then ends too. */
   destroy(): void {
+    this.#configured.close()
     this.#engine.destroy()
   }
 
