@@ -5,11 +5,11 @@ import { startHttpLoad } from '../harness/http-load.ts'
 import { KUBECTL_MISSING, kubectlOk, kubectls } from '../harness/kubectl.ts'
 
 // Ten rolling updates of three pods, one after the other, while clients with kept and with short connections send
-// requests through the node port: not one may fail.
+// requests through a node port that relays bytes and one that balances requests: not one may fail.
 const [kubectl] = kubectls().slice(-1)
 const skip = kubectl === undefined ? KUBECTL_MISSING : false
 const UPDATES = 10
-const NODE_PORT = 30_090
+const NODE_PORTS = { raw: 30_090, http: 30_091 }
 
 // Ends as a server should: it tells clients of kept connections, with their next answer, that it is about to close.
 const SERVER = `
@@ -54,16 +54,16 @@ const MANIFEST = JSON.stringify({
         },
       },
     },
-    {
+    ...Object.entries(NODE_PORTS).map(([name, nodePort]) => ({
       apiVersion: 'v1',
       kind: 'Service',
-      metadata: { name: 'web' },
+      metadata: { name: `web-${name}` },
       spec: {
         type: 'NodePort',
         selector: { app: 'web' },
-        ports: [{ port: 80, targetPort: 8080, nodePort: NODE_PORT }],
+        ports: [{ name, port: 80, targetPort: 8080, nodePort }],
       },
-    },
+    })),
   ],
 })
 
@@ -80,8 +80,11 @@ test(`${UPDATES} rolling updates under load lose no request`, { skip, timeout: 4
     kubectlOk(kubectl!, cluster.kubeconfig, args, { timeoutMs: 120_000, input: MANIFEST })
   await k('apply', '-f', '-')
   await k('rollout', 'status', 'deployment/web', '--timeout=60s')
-  const urls = (await cluster.status()).nodes.map(({ address }) => `http://${address}:${NODE_PORT}/`)
-  const loads = [true, false].map((keepAlive) => startHttpLoad(urls, { clients: 6, keepAlive }))
+  const { nodes } = await cluster.status()
+  const loads = Object.values(NODE_PORTS).flatMap((port) => {
+    const urls = nodes.map(({ address }) => `http://${address}:${port}/`)
+    return [true, false].map((keepAlive) => startHttpLoad(urls, { clients: 4, keepAlive }))
+  })
   for (let version = 1; version <= UPDATES; version++) {
     await k('set', 'env', 'deployment/web', `VERSION=${version}`)
     await k('rollout', 'status', 'deployment/web', '--timeout=100s')
@@ -90,7 +93,11 @@ test(`${UPDATES} rolling updates under load lose no request`, { skip, timeout: 4
   for (const { ok, failures } of reports)
     assert.deepEqual(failures.slice(0, 5), [], `${failures.length} of ${ok + failures.length} requests failed`)
   // Kept connections may stay with pods that are on their way out; new ones go to the newest.
-  for (let version = 0; version < UPDATES; version++)
-    assert.ok(reports[1]!.bodies.has(String(version)), `no answer came from version ${version}`)
-  assert.equal(await (await fetch(urls[0]!, { headers: { connection: 'close' } })).text(), String(UPDATES))
+  for (const { bodies } of [reports[1]!, reports[3]!])
+    for (let version = 0; version < UPDATES; version++)
+      assert.ok(bodies.has(String(version)), `no answer came from version ${version}`)
+  for (const port of Object.values(NODE_PORTS)) {
+    const response = await fetch(`http://${nodes[0]!.address}:${port}/`, { headers: { connection: 'close' } })
+    assert.equal(await response.text(), String(UPDATES))
+  }
 })

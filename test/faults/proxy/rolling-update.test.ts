@@ -74,11 +74,23 @@ function deployment(name: string, script: string): Deployment {
   } as Deployment
 }
 
-function nodePort(name: string, port: number): Service {
+/** What the proxy does with a port's connections, by the port's name. */
+const MODES = ['raw', 'http'] as const
+
+/** Two node ports, from `port` on: one for each mode. */
+function nodePorts(name: string, port: number): Service {
+  const ports = MODES.map((mode, i) => ({ name: mode, port: 80 + i, targetPort: 8080, nodePort: port + i }))
   return {
     metadata: { name, namespace: 'default' },
-    spec: { type: 'NodePort', selector: { app: name }, ports: [{ port: 80, targetPort: 8080, nodePort: port }] },
+    spec: { type: 'NodePort', selector: { app: name }, ports },
   } as Service
+}
+
+/** Kept and short connections in each mode. */
+function startLoads(
+  urls: Readonly<Record<(typeof MODES)[number], readonly string[]>>,
+): readonly ReturnType<typeof startHttpLoad>[] {
+  return MODES.flatMap((mode) => [true, false].map((keepAlive) => startHttpLoad(urls[mode], { clients: 4, keepAlive })))
 }
 
 /** Waits until all pods of the Deployment's newest template are available and no other is left, not even one that ends. */
@@ -97,18 +109,24 @@ function rolledOut(name: string): Promise<true> {
   )
 }
 
-async function deploy(name: string, script: string, port: number): Promise<readonly string[]> {
-  await client.create(SERVICES, nodePort(name, port))
+async function deploy(
+  name: string,
+  script: string,
+  port: number,
+): Promise<Readonly<Record<(typeof MODES)[number], readonly string[]>>> {
+  await client.create(SERVICES, nodePorts(name, port))
   await client.create(DEPLOYMENTS, deployment(name, script))
   await rolledOut(name)
-  return (await cluster.status()).nodes.map(({ address }) => `http://${address}:${port}/`)
+  const { nodes } = await cluster.status()
+  const at = (nodePort: number): readonly string[] => nodes.map(({ address }) => `http://${address}:${nodePort}/`)
+  return { raw: at(port), http: at(port + 1) }
 }
 
 for (const [i, [how, ending]] of ENDINGS.entries())
   test(`${UPDATES} rolling updates of servers that ${how} lose no request`, { timeout: 240_000 }, async (t) => {
     const name = `update-${i}`
-    const urls = await deploy(name, SERVER + ending, 30_200 + i)
-    const loads = [true, false].map((keepAlive) => startHttpLoad(urls, { clients: 6, keepAlive }))
+    const urls = await deploy(name, SERVER + ending, 30_200 + 2 * i)
+    const loads = startLoads(urls)
     t.after(() => Promise.all(loads.map((load) => load.stop())))
     for (let version = 1; version <= UPDATES; version++) {
       const env = [{ name: 'VERSION', value: String(version) }]
@@ -128,7 +146,7 @@ for (const [i, [how, ending]] of ENDINGS.entries())
 
 test('pods that are killed under load lose no request that changes nothing', { timeout: 240_000 }, async (t) => {
   const urls = await deploy('kill', SERVER, 30_210)
-  const loads = [true, false].map((keepAlive) => startHttpLoad(urls, { clients: 6, keepAlive }))
+  const loads = startLoads(urls)
   t.after(() => Promise.all(loads.map((load) => load.stop())))
   const killed = new Set<string>()
   /** The processes that answer, once there are as many as there should be, without those that were killed. */
@@ -136,7 +154,7 @@ test('pods that are killed under load lose no request that changes nothing', { t
     const found = new Set<string>()
     return eventually(
       async () => {
-        const answer = await (await fetch(urls[0]!, { headers: { connection: 'close' } })).text()
+        const answer = await (await fetch(urls.raw[0]!, { headers: { connection: 'close' } })).text()
         found.add(answer.split(' ')[0]!)
         const alive = [...found].filter((pid) => !killed.has(pid))
         return alive.length === REPLICAS ? alive : undefined
