@@ -60,6 +60,8 @@ export function runKubectl(
         resolve({ code, stdout, stderr })
       },
     )
+    // One that ends before it has read its input says why by itself.
+    child.stdin?.on('error', () => {})
     child.stdin?.end(options.input ?? '')
   })
 }
