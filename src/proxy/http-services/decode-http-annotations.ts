@@ -3,6 +3,7 @@ import { ALGORITHMS, type Algorithm, DEFAULT_ALGORITHM, usesKey } from '../balan
 import type { KeySource } from '../l7/engine/request-key.ts'
 import { ANNOTATION_PREFIX, type HttpAnnotation } from './http-annotations.ts'
 import type { HttpPortOptions } from './http-port-options.ts'
+import type { HttpProtocol } from './http-protocol.ts'
 
 const NAMES = Object.keys(ALGORITHMS) as Algorithm[]
 /** RFC 9110 §5.6.2; names of headers and cookies alike. */
@@ -25,7 +26,7 @@ export interface DecodedAnnotations {
  * What a Service's annotations say of one of its HTTP ports: `wherry.dev/timeout: 10s` for all of them,
  * `wherry.dev/timeout.PORT` for the one of that name, which goes before.
  */
-export function decodeHttpAnnotations(service: Service, port: string): DecodedAnnotations {
+export function decodeHttpAnnotations(service: Service, port: string, protocol: HttpProtocol): DecodedAnnotations {
   const annotations = service.metadata?.annotations ?? {}
   const mistakes: string[] = []
   /** `read` gives undefined for what it does not take. */
@@ -58,6 +59,7 @@ export function decodeHttpAnnotations(service: Service, port: string): DecodedAn
     if (why !== undefined) mistakes.push(mistake(`${ANNOTATION_PREFIX}hash`, `${key.from}:${key.name}`, why))
   }
   const options: HttpPortOptions = {
+    protocol,
     algorithm,
     key,
     sticky: decode<HttpPortOptions['sticky']>('sticky', undefined, 'cookie:NAME or header:NAME', readSticky),

@@ -1,8 +1,10 @@
 import type { Algorithm } from '../balance/algorithms.ts'
 import type { KeySource } from '../l7/engine/request-key.ts'
+import type { HttpProtocol } from './http-protocol.ts'
 
 /** How the requests of one Service port are treated. Plain data: compared to see what has changed. */
 export interface HttpPortOptions {
+  readonly protocol: HttpProtocol
   readonly algorithm: Algorithm
   /** What the hashing algorithms go by; the others do not look at it. */
   readonly key: KeySource

@@ -1,11 +1,13 @@
 import type { Service } from '../../api/types/core-v1.gen.ts'
 import { mistake } from './decode-http-annotations.ts'
 import { ANNOTATION_PREFIX, HTTP_ANNOTATIONS } from './http-annotations.ts'
-import { isHttpPort } from './is-http-port.ts'
+import { httpProtocol } from './http-protocol.ts'
 
 /** What a Service's annotations ask for that concerns no port of it, each as a sentence: a name misspelt, or no HTTP. */
 export function ineffectiveAnnotations(service: Service): readonly string[] {
-  const ports = (service.spec?.ports ?? []).filter(isHttpPort).map(({ name }) => name ?? '')
+  const ports = (service.spec?.ports ?? [])
+    .filter((port) => httpProtocol(port) !== undefined)
+    .map(({ name }) => name ?? '')
   return Object.entries(service.metadata?.annotations ?? {}).flatMap(([key, value]) => {
     if (!key.startsWith(ANNOTATION_PREFIX)) return []
     const why = reasonAgainst(key.slice(ANNOTATION_PREFIX.length), ports)

@@ -43,6 +43,7 @@ export function upstreamOptions(settings: HttpServiceSettings, parts: HttpUpstre
   return {
     name,
     endpoints,
+    protocol: options.protocol,
     algorithm,
     metrics,
     health: new CountedEjections(new OutlierDetection(outliers), onEjected),

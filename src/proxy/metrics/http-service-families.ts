@@ -66,6 +66,14 @@ export function httpServiceFamilies(http: HttpServices): readonly MetricFamily[]
     ),
     family('errors_total', 'Requests that got no whole response from an endpoint, by reason', 'counter', errors),
     {
+      name: 'wherry_grpc_responses_total',
+      help: 'Responses of gRPC calls, by code',
+      type: 'counter',
+      *samples() {
+        for (const service of http.services()) yield* grpcResponses(service)
+      },
+    },
+    {
       name: 'wherry_http_client_connections',
       help: 'Connections of clients',
       type: 'gauge',
@@ -136,6 +144,12 @@ function* durations(service: HttpService): Generator<MetricSample> {
     yield { suffix: '_sum', value: sumMs / 1_000, labels }
     yield { suffix: '_count', value: count, labels }
   }
+}
+
+function* grpcResponses(service: HttpService): Generator<MetricSample> {
+  const own = serviceLabels(service)
+  for (const [code, value] of service.metrics.grpc.entries())
+    if (value > 0) yield { value, labels: `${own},grpc_code="${code}"` }
 }
 
 function* errors(service: HttpService): Generator<MetricSample> {

@@ -3,8 +3,8 @@ import type { Service, ServicePort } from '../../api/types/core-v1.gen.ts'
 import type { EndpointSlice } from '../../api/types/discovery-v1.gen.ts'
 import { type Ipv4Range, inRange, parseCidr } from '../../base/ipv4.ts'
 import { decodeHttpAnnotations } from '../http-services/decode-http-annotations.ts'
+import { httpProtocol } from '../http-services/http-protocol.ts'
 import { ineffectiveAnnotations } from '../http-services/ineffective-annotations.ts'
-import { isHttpPort } from '../http-services/is-http-port.ts'
 import { addressRoles, type Candidate, chooseEndpoints, collectEndpoints } from './collect-endpoints.ts'
 import {
   type Endpoint,
@@ -88,7 +88,8 @@ function portListeners(
   const everywhere = chooseEndpoints(candidates)
   const onNode = (node: string): readonly Endpoint[] =>
     chooseEndpoints(candidates.filter(({ endpoint }) => endpoint.nodeName === node))
-  const http = isHttpPort(port) ? decodeHttpAnnotations(service, name) : undefined
+  const spoken = httpProtocol(port)
+  const http = spoken === undefined ? undefined : decodeHttpAnnotations(service, name, spoken)
   for (const message of http?.mistakes ?? []) refuse('InvalidAnnotation', message)
 
   const listener = (kind: ListenerKind, address: string, number: number, more: Partial<Listener> = {}): Listener => ({

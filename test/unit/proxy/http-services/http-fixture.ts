@@ -15,6 +15,7 @@ import { IP, listenerOf, POD } from '../proxy-fixture.ts'
 
 /** As a Service without annotations has them, but in turn: a test can count on it. */
 export const OPTIONS: HttpPortOptions = {
+  protocol: 'http1',
   algorithm: 'round-robin',
   key: { from: 'address' },
   sticky: undefined,

@@ -3,33 +3,34 @@ import { test } from 'node:test'
 import type { Service, ServicePort } from '../../../../src/api/types/core-v1.gen.ts'
 import { decodeHttpAnnotations } from '../../../../src/proxy/http-services/decode-http-annotations.ts'
 import type { HttpPortOptions } from '../../../../src/proxy/http-services/http-port-options.ts'
+import { type HttpProtocol, httpProtocol } from '../../../../src/proxy/http-services/http-protocol.ts'
 import { ineffectiveAnnotations } from '../../../../src/proxy/http-services/ineffective-annotations.ts'
-import { isHttpPort } from '../../../../src/proxy/http-services/is-http-port.ts'
 import { serviceRoutes } from '../../../../src/proxy/table/service-routes.ts'
 import { CONTEXT, POD, service, slice } from '../proxy-fixture.ts'
 
-const PORTS: readonly { readonly given: Partial<ServicePort>; readonly want: boolean }[] = [
-  { given: { name: 'http' }, want: true },
-  { given: { name: 'http-web' }, want: true },
-  { given: { name: 'https' }, want: false },
-  { given: { name: 'https-web' }, want: false },
-  { given: { name: 'http2' }, want: false },
-  { given: { name: 'web' }, want: false },
-  { given: {}, want: false },
-  { given: { appProtocol: 'http' }, want: true },
-  { given: { appProtocol: 'HTTP' }, want: true },
-  { given: { appProtocol: 'kubernetes.io/ws' }, want: true },
-  { given: { appProtocol: 'kubernetes.io/wss' }, want: false },
-  { given: { appProtocol: 'kubernetes.io/h2c' }, want: false },
-  { given: { appProtocol: 'grpc', name: 'http' }, want: false },
-  { given: { appProtocol: 'tcp', name: 'http' }, want: false },
-  { given: { appProtocol: '', name: 'http' }, want: true },
-  { given: { name: 'http', protocol: 'UDP' }, want: false },
+const PORTS: readonly { readonly given: Partial<ServicePort>; readonly want: HttpProtocol | undefined }[] = [
+  { given: { name: 'http' }, want: 'http1' },
+  { given: { name: 'http-web' }, want: 'http1' },
+  { given: { name: 'https' }, want: undefined },
+  { given: { name: 'https-web' }, want: undefined },
+  { given: { name: 'http2' }, want: undefined },
+  { given: { name: 'web' }, want: undefined },
+  { given: {}, want: undefined },
+  { given: { appProtocol: 'http' }, want: 'http1' },
+  { given: { appProtocol: 'HTTP' }, want: 'http1' },
+  { given: { appProtocol: 'kubernetes.io/ws' }, want: 'http1' },
+  { given: { appProtocol: 'kubernetes.io/wss' }, want: undefined },
+  { given: { appProtocol: 'kubernetes.io/h2c' }, want: 'h2c' },
+  { given: { appProtocol: 'grpc', name: 'http' }, want: 'h2c' },
+  { given: { appProtocol: 'tcp', name: 'http' }, want: undefined },
+  { given: { appProtocol: 'constructor' }, want: undefined },
+  { given: { appProtocol: '', name: 'http' }, want: 'http1' },
+  { given: { name: 'http', protocol: 'UDP' }, want: undefined },
 ]
 
 for (const { given, want } of PORTS)
-  test(`a port with ${JSON.stringify(given)} ${want ? 'carries HTTP' : 'is relayed as bytes'}`, () => {
-    assert.equal(isHttpPort({ port: 80, ...given }), want)
+  test(`a port with ${JSON.stringify(given)} ${want ?? 'is relayed as bytes'}`, () => {
+    assert.equal(httpProtocol({ port: 80, ...given }), want)
   })
 
 function annotated(annotations: Readonly<Record<string, string>>, spec: Partial<Service['spec']> = {}): Service {
@@ -38,6 +39,7 @@ function annotated(annotations: Readonly<Record<string, string>>, spec: Partial<
 }
 
 const DEFAULTS: HttpPortOptions = {
+  protocol: 'http1',
   algorithm: 'p2c-peak-ewma',
   key: { from: 'address' },
   sticky: undefined,
@@ -79,7 +81,7 @@ const TAKEN: readonly {
 
 for (const { given, want } of TAKEN)
   test(`annotations ${JSON.stringify(given)} are taken`, () => {
-    const { options, mistakes } = decodeHttpAnnotations(annotated(given), 'http')
+    const { options, mistakes } = decodeHttpAnnotations(annotated(given), 'http', 'http1')
     assert.deepEqual(options, { ...DEFAULTS, ...want })
     assert.deepEqual(mistakes, [])
   })
@@ -110,7 +112,7 @@ const REFUSED: readonly { readonly key: string; readonly values: readonly string
 for (const { key, values, allowed } of REFUSED)
   for (const value of values)
     test(`${key} ${JSON.stringify(value)} is told of, and the default holds`, () => {
-      const { options, mistakes } = decodeHttpAnnotations(annotated({ [`wherry.dev/${key}`]: value }), 'http')
+      const { options, mistakes } = decodeHttpAnnotations(annotated({ [`wherry.dev/${key}`]: value }), 'http', 'http1')
       assert.deepEqual(options, DEFAULTS)
       assert.equal(mistakes.length, 1)
       assert.ok(mistakes[0]!.startsWith(`annotation wherry.dev/${key} is ${JSON.stringify(value)}: `), mistakes[0])
@@ -118,15 +120,15 @@ for (const { key, values, allowed } of REFUSED)
     })
 
 test('a long value is shown in part', () => {
-  const { mistakes } = decodeHttpAnnotations(annotated({ 'wherry.dev/timeout': 'x'.repeat(100_000) }), 'http')
+  const { mistakes } = decodeHttpAnnotations(annotated({ 'wherry.dev/timeout': 'x'.repeat(100_000) }), 'http', 'http1')
   assert.ok(mistakes[0]!.length < 200)
 })
 
 test('a hash that nothing goes by is told of', () => {
   const hash = { 'wherry.dev/hash': 'cookie:user' }
-  assert.match(decodeHttpAnnotations(annotated(hash), 'http').mistakes[0]!, /choose ring-hash or maglev/)
+  assert.match(decodeHttpAnnotations(annotated(hash), 'http', 'http1').mistakes[0]!, /choose ring-hash or maglev/)
   const affine = annotated({ ...hash, 'wherry.dev/algorithm': 'maglev' }, { sessionAffinity: 'ClientIP' })
-  assert.match(decodeHttpAnnotations(affine, 'http').mistakes[0]!, /no effect with sessionAffinity ClientIP/)
+  assert.match(decodeHttpAnnotations(affine, 'http', 'http1').mistakes[0]!, /no effect with sessionAffinity ClientIP/)
 })
 
 test('annotations that concern nothing are told of', () => {

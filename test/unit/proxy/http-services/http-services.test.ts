@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
-import { connect as connectHttp2 } from 'node:http2'
-import { connect } from 'node:net'
+import { connect as connectHttp2, createServer as createHttp2Server } from 'node:http2'
+import { type AddressInfo, connect } from 'node:net'
 import { test } from 'node:test'
 import { parseCidr } from '../../../../src/base/ipv4.ts'
 import { REFUSED } from '../../../../src/proxy/l4/service-port.ts'
@@ -345,4 +345,26 @@ test('clients may speak HTTP/2 on one connection, whose requests are spread, too
   await lab.go([])
   await closed
   await until(() => lab.dataplane.http!.connections === 0, 'the end of the connection')
+})
+
+test('endpoints of an h2c port are spoken to in HTTP/2, whatever their clients speak', async (t) => {
+  const lab = await startLab(t)
+  const pods = await Promise.all(
+    ['a', 'b'].map(async (name, i) => {
+      const server = createHttp2Server((request, response) => void response.end(`${name} ${request.httpVersion}`))
+      server.listen(0, POD(i + 1))
+      await once(server, 'listening')
+      t.after(() => server.close())
+      return { address: POD(i + 1), port: (server.address() as AddressInfo).port, nodeName: undefined, pod: name }
+    }),
+  )
+  await lab.go([httpListener(lab.port, pods, { http: { ...OPTIONS, protocol: 'h2c' } })])
+  assert.deepEqual(await askMany(startClient(t, { port: lab.port }), 4), { 'a 2.0': 2, 'b 2.0': 2 })
+  const session = connectHttp2(`http://${IP}:${lab.port}`)
+  t.after(() => session.destroy())
+  let body = ''
+  for await (const chunk of session.request({ ':path': '/' })) body += String(chunk)
+  assert.match(body, /^[ab] 2\.0$/)
+  await lab.go([])
+  await until(() => session.destroyed, 'the end of the session')
 })
