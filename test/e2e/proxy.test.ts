@@ -136,7 +136,7 @@ describe('wherry proxy', () => {
     const example = new URL('../../examples/routes.yaml', import.meta.url).pathname
     const good = await runWherry(['proxy', '--config', example, '--check'])
     assert.equal(good.code, 0, good.stderr)
-    assert.match(good.stdout, /is right: 3 listeners, 6 routes, 5 backends with 10 endpoints/)
+    assert.match(good.stdout, /is right: 3 listeners, 7 routes, 6 backends with 14 endpoints/)
   })
 
   for (const workers of ['1', '2']) {

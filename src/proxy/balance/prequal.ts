@@ -12,6 +12,8 @@ export interface PrequalOptions {
    * passive, the proxy answers for the endpoint with what it has seen of it itself.
    */
   readonly probe?: (endpoint: BalancedEndpoint, nowMs: number) => void
+  /** With `probe`: whether the proxy answers for endpoints all the same, since they do not. Default: it never does. */
+  readonly isPassive?: () => boolean
   /** Default 3. Need not be whole. */
   readonly probesPerQuery?: number
   /** Default 1. Need not be whole. */
@@ -32,6 +34,8 @@ const REUSE_MAX = 16
 const QUANTILE_WINDOW = 128
 /** Above this part of failed responses an endpoint is a sinkhole: it looks idle because it fails. */
 const SINKHOLE_RATE = 0.2
+/** Queries over which it is seen how many answers there are to each. */
+const SUPPLY_QUERIES = 64
 /** Draws for an endpoint that is none, when the pool has nothing to offer. */
 const RANDOM_DRAWS = 3
 
@@ -43,6 +47,8 @@ const RANDOM_DRAWS = 3
  * - answers are dropped after a second, after b uses, and one a query: the oldest and the worst in turn, so that the
  *   pool does not fill with what nobody wants;
  * - b = max(1, (1 + δ) / ((1 − m/n) · probes − removed)) for a pool of m and n endpoints, rounded at random;
+ * - where less than half of the answers come, since probes are held back or get lost, each is used the more often for it
+ *   and removed the more seldom, as if fewer probes had been meant: the pool would run dry and leave the choice to chance;
  * - a query sent counts at once as one more in flight in the answer it used;
  * - with fewer than two answers the choice is random.
  *
@@ -52,6 +58,7 @@ const RANDOM_DRAWS = 3
 export class Prequal implements Balancer {
   readonly #random: () => number
   readonly #probe: ((endpoint: BalancedEndpoint, nowMs: number) => void) | undefined
+  readonly #isPassive: () => boolean
   readonly #probesPerQuery: number
   readonly #removedPerQuery: number
   readonly #poolSize: number
@@ -65,12 +72,17 @@ export class Prequal implements Balancer {
   #probesDue = 0
   #removalsDue = 0
   #removeOldest = true
+  /** Moving average over queries. */
+  #answersPerQuery: number
+  #answersSinceQuery = 0
 
   constructor(options: PrequalOptions) {
     this.#random = options.random
     this.#probe = options.probe
+    this.#isPassive = options.isPassive ?? (options.probe === undefined ? () => true : () => false)
     this.#probesPerQuery = options.probesPerQuery ?? 3
     this.#removedPerQuery = options.removedPerQuery ?? 1
+    this.#answersPerQuery = this.#probesPerQuery
     this.#poolSize = options.poolSize ?? 16
     this.#maxAgeMs = options.maxAgeMs ?? 1_000
     this.#inFlightQuantile = new SlidingQuantile(options.hotQuantile ?? 0.84, QUANTILE_WINDOW)
@@ -79,6 +91,8 @@ export class Prequal implements Balancer {
   pick(endpoints: readonly BalancedEndpoint[], _key: number, nowMs: number): number {
     if (endpoints !== this.#members) this.#seat(endpoints)
     if (endpoints.length < 2) return endpoints.length - 1
+    this.#answersPerQuery += (this.#answersSinceQuery - this.#answersPerQuery) / SUPPLY_QUERIES
+    this.#answersSinceQuery = 0
     this.#pool.dropOlderThan(nowMs - this.#maxAgeMs)
     const used = this.#pool.size() < 2 ? -1 : this.#best(nowMs)
     const choice = used < 0 ? this.#anyButSinkholes(nowMs) : this.#pool.memberAt(used)
@@ -107,8 +121,10 @@ export class Prequal implements Balancer {
 
   #answered(member: number, inFlight: number, latencyMs: number, nowMs: number): void {
     this.#inFlightQuantile.add(inFlight)
-    const whole = Math.floor(this.#reuse)
-    const uses = whole + (this.#random() < this.#reuse - whole ? 1 : 0)
+    this.#answersSinceQuery += 1
+    const reuse = Math.min(REUSE_MAX, this.#reuse / this.#supply())
+    const whole = Math.floor(reuse)
+    const uses = whole + (this.#random() < reuse - whole ? 1 : 0)
     this.#pool.add(member, inFlight, Number.isNaN(latencyMs) ? UNKNOWN_LATENCY_MS : latencyMs, nowMs, uses)
   }
 
@@ -156,8 +172,14 @@ export class Prequal implements Balancer {
     return choice
   }
 
+  /** The part of the answers meant that come, above 0; 1 as long as it is more than half. */
+  #supply(): number {
+    const part = this.#answersPerQuery / this.#probesPerQuery
+    return part < 0.5 ? Math.max(part, 1 / REUSE_MAX) : 1
+  }
+
   #remove(): void {
-    this.#removalsDue += this.#removedPerQuery
+    this.#removalsDue += this.#removedPerQuery * this.#supply()
     while (this.#removalsDue >= 1) {
       this.#removalsDue -= 1
       if (this.#removeOldest) this.#pool.dropOldest()
@@ -177,9 +199,10 @@ export class Prequal implements Balancer {
       order[at] = order[sent]!
       order[sent] = member
       const endpoint = this.#members[member]!
+      this.#probe?.(endpoint, nowMs)
       // What is under way there comes before the next: without it the one that was fast would be sent everything.
-      if (this.#probe !== undefined) this.#probe(endpoint, nowMs)
-      else this.#answered(member, endpoint.inFlight, endpoint.latencyMs * (endpoint.inFlight + 1), nowMs)
+      if (this.#isPassive())
+        this.#answered(member, endpoint.inFlight, endpoint.latencyMs * (endpoint.inFlight + 1), nowMs)
     }
   }
 }

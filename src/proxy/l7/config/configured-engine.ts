@@ -5,6 +5,7 @@ import type { Engine, EngineListener, Serving } from '../engine/engine.ts'
 import { onlyRoute, type Router } from '../engine/route.ts'
 import type { ServerNameRouter } from '../engine/server-name-router.ts'
 import type { Upstream, UpstreamOptions } from '../engine/upstream.ts'
+import { LoadProber } from '../probing/load-prober.ts'
 import { createRouter } from '../routes/create-router.ts'
 import { createServerNameRouter } from '../routes/create-server-name-router.ts'
 import { SwappableRouter } from '../routes/swappable-router.ts'
@@ -51,6 +52,7 @@ interface LiveBackend {
   /** What its files held when the configuration took effect. */
   readonly tls: UpstreamTlsOptions | undefined
   readonly unwatch: () => void
+  readonly prober: LoadProber | undefined
 }
 
 /** A configuration of which all that may fail has been done. */
@@ -153,9 +155,12 @@ export class ConfiguredEngine {
     for (const upstream of retired) this.engine.retireUpstream(upstream)
   }
 
-  /** Files are looked at no longer. The engine goes on. */
+  /** Files are looked at no longer, and endpoints not asked for their load. The engine goes on. */
   close(): void {
-    for (const { unwatch } of this.#backends.values()) unwatch()
+    for (const { unwatch, prober } of this.#backends.values()) {
+      unwatch()
+      prober?.close()
+    }
   }
 
   /** The listening sockets by the names of their listeners. */
@@ -216,18 +221,24 @@ export class ConfiguredEngine {
       gone.delete(config.name)
       const tls = secrets.get(config.name)
       if (known !== undefined && isDeepStrictEqual(settingsOf(known.config), settingsOf(config))) {
-        if (!isDeepStrictEqual(known.config.endpoints, config.endpoints)) known.upstream.replace(config.endpoints)
+        if (!isDeepStrictEqual(known.config.endpoints, config.endpoints)) {
+          known.upstream.replace(config.endpoints)
+          known.prober?.keep(config.endpoints)
+        }
         // The same files with something else in them.
         if (tls !== undefined && !isDeepStrictEqual(known.tls, tls)) known.upstream.transport.tls?.change(tls)
         this.#backends.set(config.name, { ...known, config, tls })
         continue
       }
       if (known !== undefined) this.#retire(known, retired)
+      const prober = this.#createProber(config)
       const upstream = this.engine.createUpstream({
         ...upstreamOptions(config, tls, this.#options.secret),
         ...(known === undefined ? {} : { metrics: known.upstream.metrics }),
+        ...(prober === undefined ? {} : { createBalancer: () => prober.createBalancer() }),
       })
-      this.#backends.set(config.name, { config, upstream, tls, unwatch: this.#watch(config, upstream) })
+      void prober?.begin(upstream.transport)
+      this.#backends.set(config.name, { config, upstream, tls, unwatch: this.#watch(config, upstream), prober })
     }
     for (const [name, backend] of gone) {
       this.#backends.delete(name)
@@ -236,8 +247,21 @@ export class ConfiguredEngine {
     return retired
   }
 
-  #retire({ upstream, unwatch }: LiveBackend, retired: Upstream[]): void {
+  #createProber({ name, probe }: BackendConfig): LoadProber | undefined {
+    if (probe === undefined) return undefined
+    const { clock, random } = this.engine.context
+    const onChange = (why: string | undefined): void =>
+      this.#options.onWarning(
+        why === undefined
+          ? `backend ${name} answers probes again`
+          : `backend ${name} does not answer probes, the proxy goes by what it sees itself: ${why}`,
+      )
+    return new LoadProber({ ...probe, clock, random, onChange })
+  }
+
+  #retire({ upstream, unwatch, prober }: LiveBackend, retired: Upstream[]): void {
     unwatch()
+    prober?.close()
     retired.push(upstream)
   }
 

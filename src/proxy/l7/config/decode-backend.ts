@@ -10,7 +10,7 @@ import type { ConfigNode } from './config-node.ts'
 import { decodeBackendTls } from './decode-backend-tls.ts'
 import { ifGiven } from './if-given.ts'
 import { present } from './present.ts'
-import type { BackendConfig, RetriesConfig, StickyConfig } from './proxy-config.ts'
+import type { BackendConfig, ProbeConfig, RetriesConfig, StickyConfig } from './proxy-config.ts'
 
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 const COUNT_MAX = 1_000_000
@@ -32,6 +32,7 @@ export function decodeBackend(name: string, node: ConfigNode): BackendConfig | u
     'limits',
     'tls',
     'proxyProtocol',
+    'probe',
   ])
   if (fields === undefined) return undefined
   const algorithm = fields.balance.isAbsent ? DEFAULT_ALGORITHM : fields.balance.oneOf(NAMES)
@@ -39,12 +40,17 @@ export function decodeBackend(name: string, node: ConfigNode): BackendConfig | u
   if (key !== undefined && algorithm !== undefined && !usesKey(algorithm)) {
     fields.hash.fault(`has no effect with balance ${algorithm}: choose ${NAMES.filter(usesKey).join(' or ')}`)
   }
+  const probe = ifGiven(fields.probe, decodeProbe)
+  if (probe !== undefined && algorithm !== undefined && algorithm !== 'prequal') {
+    fields.probe.fault(`has no effect with balance ${algorithm}: choose prequal`)
+  }
   return {
     name,
     endpoints: decodeEndpoints(fields.endpoints),
     algorithm: algorithm ?? DEFAULT_ALGORITHM,
     ...present({
       key,
+      probe,
       sticky: ifGiven(fields.sticky, decodeSticky),
       slowStart: ifGiven(fields.slowStart, decodeSlowStart),
       zone: ifGiven(fields.zone, (zone) => zone.text('the name of the zone that this proxy is in')),
@@ -120,6 +126,25 @@ function decodeSticky(node: ConfigNode): StickyConfig | undefined {
     secret: ifGiven(fields.secret, (secret) => secret.text('a text of 16 characters or more', /^.{16,1024}$/)),
   })
   return name === undefined ? undefined : { by, name, ...rest }
+}
+
+function decodeProbe(node: ConfigNode): ProbeConfig | undefined {
+  const pathOf = (field: ConfigNode): string | undefined => field.text('a path that starts with /', /^\/[!-~]*$/)
+  if (typeof node.value === 'string') {
+    const path = pathOf(node)
+    return path === undefined ? undefined : { path }
+  }
+  const fields = node.fields(['path', 'perRequest', 'perSecond', 'timeout'])
+  const path = fields?.path === undefined ? undefined : pathOf(fields.path)
+  if (fields === undefined || path === undefined) return undefined
+  return {
+    path,
+    ...present({
+      perRequest: ifGiven(fields.perRequest, (count) => count.number(0.01, 16)),
+      perSecond: ifGiven(fields.perSecond, (count) => count.number(1, 100_000)),
+      timeoutMs: ifGiven(fields.timeout, (time) => time.duration()),
+    }),
+  }
 }
 
 function decodeSlowStart(node: ConfigNode): SlowStart | undefined {

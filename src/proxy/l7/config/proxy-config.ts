@@ -7,6 +7,7 @@ import type { RetryBudgetOptions } from '../../resilience/retry-budget.ts'
 import type { KeySource } from '../engine/request-key.ts'
 import type { EndpointOptions } from '../engine/upstream.ts'
 import type { UpstreamTimeouts } from '../engine/upstream-timeouts.ts'
+import type { LoadProberOptions } from '../probing/load-prober.ts'
 import type { ProxyProtocolVersion } from '../proxy-protocol/write-proxy-header.ts'
 import type { RouteRule } from '../routes/route-rule.ts'
 import type { TlsOptions } from '../tls/tls-options.ts'
@@ -55,7 +56,11 @@ export interface BackendConfig {
   readonly tls?: BackendTlsConfig
   /** Connections begin with such a header and are each for one client's connection. */
   readonly proxyProtocol?: ProxyProtocolVersion
+  /** For `prequal`: endpoints are asked for their load. Default: the proxy goes by what it sees itself. */
+  readonly probe?: ProbeConfig
 }
+
+export type ProbeConfig = Pick<LoadProberOptions, 'path' | 'perRequest' | 'perSecond' | 'timeoutMs'>
 
 /** Files are read when the configuration takes effect, and again when they change. */
 export interface BackendTlsConfig {

@@ -262,3 +262,19 @@ describe('load signal', () => {
     assert.equal(signal.latencyMs(), 7)
   })
 })
+
+describe('Prequal with fewer answers than probes', () => {
+  it('uses each the more often, so that the choice is not left to chance', () => {
+    const all = endpoints(8)
+    const prequal = new Prequal({ random: Math.random, probe: () => {} })
+    let turn = 0
+    let chosenByChance = 0
+    for (let query = 0; query < 2_000; query++) {
+      // One answer to two queries, where three to each are meant.
+      if (query % 2 === 0) prequal.probed(all[turn++ % 8]!, 1, 1, query)
+      if (query > 500 && prequal.poolSize() < 2) chosenByChance++
+      prequal.pick(all, 0, query)
+    }
+    assert.ok(chosenByChance < 15, `${chosenByChance} of 1500 choices`)
+  })
+})

@@ -37,6 +37,25 @@ describe('a configuration', () => {
       want: [/^Routes: is not known here; there are listeners/, /^\["a b"\]: is not known/],
     },
     {
+      name: 'probes for prequal, by a path',
+      given: web({ balance: 'random', probe: '/load' }),
+      want: [/^backends\.web\.probe: has no effect with balance random: choose prequal/],
+    },
+    {
+      name: 'probes within bounds',
+      given: web({ balance: 'prequal', probe: { path: 'load', perRequest: 0, perSecond: 'many', timeout: 5 } }),
+      want: [/^backends\.web\.probe\.path: must be a path that starts with \//],
+    },
+    {
+      name: 'probes at a rate and within a time',
+      given: web({ balance: 'prequal', probe: { path: '/load', perRequest: 0, perSecond: 'many', timeout: 5 } }),
+      want: [
+        /^backends\.web\.probe\.perRequest: must be a number from 0\.01 to 16/,
+        /^backends\.web\.probe\.perSecond: must be a number from 1 to 100000/,
+        /^backends\.web\.probe\.timeout: must be a time such as/,
+      ],
+    },
+    {
       name: 'listens on addresses, each once',
       given: { ...BASE, listeners: ['localhost:80', '127.0.0.1:8080', { name: 'b', address: '127.0.0.1:8080' }] },
       want: [/^listeners\[0\]: must be an IP address and port/, /^listeners\[2\]: another listener has this address/],
