@@ -6,8 +6,8 @@ export const WINDOW_MS_MAX = 10_000
 const STEP_MS = 1_000
 /** So many requests tell a rate within 5 %, if they come independently of each other (1/√n). */
 export const REQUESTS_ENOUGH = 400
-/** A gauge is looked at, not counted: a sum of samples of this much tells its mean within 10 %. */
-export const GAUGE_ENOUGH = 100
+/** A gauge is looked at, not counted: a sum of samples of this much tells its mean within an eighth. */
+export const GAUGE_ENOUGH = 64
 
 /**
  * The shortest window in which enough was seen of a Service: two seconds where much goes on, so that a step in the load
