@@ -3,6 +3,7 @@ import { StatusError } from '../api/status-error.ts'
 import { ApiServers } from './api-servers.ts'
 import { statusErrorOf } from './create-client.ts'
 import { jsonLines } from './json-lines.ts'
+import type { RequestCounter } from './request-counter.ts'
 import type { ApiRequest, ApiResponse, Transport, WatchEvent } from './transport.ts'
 
 export interface HttpTransportOptions {
@@ -13,6 +14,8 @@ export interface HttpTransportOptions {
   readonly key?: string
   readonly token?: string
   readonly userAgent?: string
+  /** Told of every answer, and of every request that got none. */
+  readonly counter?: RequestCounter
   /** How long a request may take in all, and a watch until the server accepts it; 30 s when left out. */
   readonly deadlineMs?: number
   /** How often the connection is tried, and how long an answer may take; 15 and 10 s when left out, 4 s each with several servers. */
@@ -194,6 +197,11 @@ export function createHttpTransport(options: HttpTransportOptions): Transport {
         // The session is just ending.
         return reject(new ConnectionError(`${server}: ${(error as Error).message}`, false, error))
       }
+      let isCounted = false
+      const count = (code: number | undefined): void => {
+        if (!isCounted) options.counter?.record(request.method, server, code)
+        isCounted = true
+      }
       const end = (why: Error): void => {
         reject(why)
         // Destroying hands the reason to whoever reads the body at this moment.
@@ -210,12 +218,14 @@ export function createHttpTransport(options: HttpTransportOptions): Transport {
       signal?.addEventListener('abort', onAbort, { once: true })
       stream.on('response', (head) => {
         if (!whole) clearTimeout(timer)
+        count(Number(head[':status']))
         judge(used, Number(head[':status']))
         const length = head['content-length']
         resolve({ status: Number(head[':status']), length: length === undefined ? undefined : Number(length), stream })
       })
       stream.on('error', (error) => reject(new ConnectionError(`${server}: ${error.message}`, maybeSeen(), error)))
       stream.on('close', () => {
+        count(undefined)
         clearTimeout(timer)
         signal?.removeEventListener('abort', onAbort)
         reject(new ConnectionError(`${server}: the connection closed before an answer`, maybeSeen()))

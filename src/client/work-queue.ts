@@ -1,4 +1,5 @@
-import type { Clock, Timer } from '../base/clock.ts'
+import type { Clock, Millis, Timer } from '../base/clock.ts'
+import { DurationHistogram, POWERS_OF_TEN } from '../base/duration-histogram.ts'
 
 const BACKOFF_MS_MIN = 5
 const BACKOFF_MS_MAX = 1_000_000
@@ -25,6 +26,11 @@ export class WorkQueue {
   #closed = false
   #adds = 0
   #retries = 0
+  /** How long keys wait until they are worked on, and how long that takes, in seconds. */
+  readonly waiting = new DurationHistogram(POWERS_OF_TEN)
+  readonly working = new DurationHistogram(POWERS_OF_TEN)
+  readonly #addedAt = new Map<string, Millis>()
+  readonly #takenAt = new Map<string, Millis>()
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -49,6 +55,7 @@ export class WorkQueue {
   add(key: string): void {
     if (this.#closed || this.#dirty.has(key)) return
     this.#adds += 1
+    this.#addedAt.set(key, this.#clock.monotonic())
     this.#dirty.add(key)
     if (this.#processing.has(key)) return
     const waiter = this.#waiters.shift()
@@ -107,9 +114,20 @@ export class WorkQueue {
 
   done(key: string): void {
     this.#processing.delete(key)
+    const takenAt = this.#takenAt.get(key)
+    this.#takenAt.delete(key)
+    if (takenAt !== undefined) this.working.observe((this.#clock.monotonic() - takenAt) / 1_000)
     if (!this.#dirty.has(key) || this.#closed) return
     this.#dirty.delete(key)
+    // It has waited since it came back while it was worked on.
+    const addedAt = this.#addedAt.get(key)
     this.add(key)
+    if (addedAt !== undefined && this.#addedAt.has(key)) this.#addedAt.set(key, addedAt)
+  }
+
+  /** Since when each key that is worked on has been, by the clock's monotonic time. */
+  workingSince(): Iterable<Millis> {
+    return this.#takenAt.values()
   }
 
   close(): void {
@@ -131,6 +149,10 @@ export class WorkQueue {
   #take(key: string): string {
     this.#dirty.delete(key)
     this.#processing.add(key)
+    const now = this.#clock.monotonic()
+    this.waiting.observe((now - (this.#addedAt.get(key) ?? now)) / 1_000)
+    this.#addedAt.delete(key)
+    this.#takenAt.set(key, now)
     return key
   }
 }

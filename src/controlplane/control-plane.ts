@@ -38,7 +38,7 @@ import { createStaticAuthorizer } from './apiserver/edge/static-authorizer.ts'
 import { storageKey } from './apiserver/request-info.ts'
 import { CONTROL_PLANE_USER } from './apiserver/user.ts'
 import { startAutoscaler } from './autoscaler/autoscaler-controller.ts'
-import { QueueMetrics } from './controllers/queue-metrics.ts'
+import { ControlPlaneMetrics } from './control-plane-metrics.ts'
 import { startControllers } from './controllers/start-controllers.ts'
 import { createJoinHandler, createVerifyAgentToken } from './membership/join-handler.ts'
 import { claimOwnNodes } from './membership/own-nodes.ts'
@@ -50,6 +50,7 @@ import { startScheduler } from './scheduler/start-scheduler.ts'
 import { seriesDocument } from './series-document.ts'
 import { type ElectionOptions, startElected } from './start-elected.ts'
 import { startAutoCompaction } from './store/auto-compaction.ts'
+import { measuredStore } from './store/measured-store.ts'
 import type { Store, StoreError } from './store/store.ts'
 
 /** What this API server says it is: level 1.36 of the API. */
@@ -172,7 +173,12 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       clock,
     }),
   )
-  const store = await phase('store', async () => options.openStore(options.onFailure))
+  const counted = new ControlPlaneMetrics(clock)
+  const store = measuredStore(
+    await phase('store', async () => options.openStore(options.onFailure)),
+    clock,
+    counted.store,
+  )
 
   let server: ApiServer | undefined
   const { podsOnNode, podAddresses, nodeAddresses, bindings, services, measured, all } = lookups(() => server)
@@ -199,7 +205,6 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   })
   const nodes = { clusterCidr: layout.clusterCidr, ca: pki.caPem, ...pki.kubeletClient }
   const logSource = createPodLogSource(nodes)
-  const queues = new QueueMetrics()
   const metrics = createMetricsApi({
     objects: measured,
     cluster: cacheObjects(() => server?.registry),
@@ -236,7 +241,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       logSource,
       virtual: metrics.resources,
       groups: metrics.groups,
-      metrics: () => queues.families(),
+      metrics: () => counted.families(),
       series: (path, query) => seriesDocument(path, query, all),
       streamSource: createPodStreamSource(nodes),
       tokens,
@@ -332,7 +337,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       createEventRecorder({ client: of, component, clock, logger, random })
   const controllers = (of: Client, informers: InformerFactory): readonly Closable[] => {
     const events = recorder(of)
-    const common = { client: of, informers, clock, random, queues }
+    const common = { client: of, informers, clock, random, queues: counted.queues }
     return [
       startControllers({ ...common, events, logger: logger.child({ part: 'controllers' }), rootCaPem: pki.caPem }),
       startLoadBalancerController({
@@ -353,7 +358,15 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const scheduler = (of: Client, informers: InformerFactory): readonly Closable[] => {
     const events = recorder(of)('default-scheduler')
     return [
-      startScheduler({ client: of, informers, clock, random, events, logger: logger.child({ part: 'scheduler' }) }),
+      startScheduler({
+        client: of,
+        informers,
+        clock,
+        random,
+        events,
+        metrics: counted.scheduler,
+        logger: logger.child({ part: 'scheduler' }),
+      }),
     ]
   }
   const parts = await phase('controllers and scheduler', async (): Promise<readonly Closable[]> => {
@@ -363,18 +376,21 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       return [closeAll([...controllers(client, informers), ...scheduler(client, informers)], informers)]
     }
     const elected = (name: string, start: typeof controllers): Closable =>
-      startElected({
-        server,
+      counted.follow(
         name,
-        election,
-        clock,
-        random,
-        logger: logger.child({ part: 'election' }),
-        start: (of) => {
-          const informers = factory(of)
-          return closeAll(start(of, informers), informers)
-        },
-      })
+        startElected({
+          server,
+          name,
+          election,
+          clock,
+          random,
+          logger: logger.child({ part: 'election' }),
+          start: (of) => {
+            const informers = factory(of)
+            return closeAll(start(of, informers), informers)
+          },
+        }),
+      )
     return [elected('kube-controller-manager', controllers), elected('kube-scheduler', scheduler)]
   })
 

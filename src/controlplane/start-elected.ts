@@ -5,7 +5,7 @@ import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Client } from '../client/client.ts'
 import { createClient } from '../client/create-client.ts'
-import { runLeaderElection } from '../client/leader-election.ts'
+import { type RunningElection, runLeaderElection } from '../client/leader-election.ts'
 import type { ElectionTimings } from '../client/leader-election-plan.ts'
 import type { ApiServer } from './apiserver/api-server.ts'
 import { storageKey } from './apiserver/request-info.ts'
@@ -32,7 +32,7 @@ export interface ElectedOptions {
 }
 
 /** Runs parts of which only one may act in a cluster, wherever its control planes are: while this one is elected. */
-export function startElected(options: ElectedOptions): { close(): Promise<void> } {
+export function startElected(options: ElectedOptions): RunningElection {
   const { server, name, start, election, clock, random, logger } = options
   const definition = DEFINITIONS.find(({ group, resource }) => group === LEASES.group && resource === LEASES.resource)!
   const key = storageKey(definition, NAMESPACE, name)

@@ -3,6 +3,7 @@ import { ENDPOINT_SLICES } from '../api/resource-type.ts'
 import type { AddressLayout } from '../base/address-layout.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
+import type { MetricFamily } from '../base/metric-families.ts'
 import type { Client } from '../client/client.ts'
 import type { EventRecorder } from '../client/event-recorder.ts'
 import { createInformerFactory, type InformerFactory } from '../client/informer-factory.ts'
@@ -31,6 +32,8 @@ export interface ProxyOptions {
   readonly metricsPort?: number
   /** PEM: the cluster's CA and a certificate for the first node's address. With it they are served over HTTPS to who may read them, and listed in the API; without it to anybody. */
   readonly metricsTls?: { readonly ca: string; readonly cert: string; readonly key: string }
+  /** What else the process has to tell on `/metrics`. */
+  readonly metrics?: () => Iterable<MetricFamily>
   readonly random?: () => number
 }
 
@@ -78,7 +81,7 @@ export async function startProxy(options: ProxyOptions): Promise<ServiceProxy> {
     nodeOf: (address) => nodeOfClient(context, address),
     onBinding: (binding) => ports.changed(binding),
   })
-  const metrics = new ProxyMetrics(clock, dataplane, () => keeper)
+  const metrics = new ProxyMetrics(clock, dataplane, () => keeper, options.metrics)
   const healthChecks = new HealthCheckPorts({ clock, logger, nodes: context.nodes })
   const drain = new DrainPublisher({
     client,

@@ -5,6 +5,7 @@ import { createClient } from '../../client/create-client.ts'
 import { createEventRecorder } from '../../client/event-recorder.ts'
 import { followApiServers } from '../../client/follow-api-servers.ts'
 import { createHttpTransport } from '../../client/http-transport.ts'
+import { RequestCounter } from '../../client/request-counter.ts'
 import { startProxy } from '../../proxy/proxy.ts'
 import { readCredentials } from './read-credentials.ts'
 import type { RoleContext, RunningRole } from './run-child.ts'
@@ -14,9 +15,11 @@ export async function runProxy({ config, logger, phase }: RoleContext): Promise<
   const { layout, dataDir, machine } = config
   const servers = new ApiServers(config.apiServers)
   const tls = readCredentials(dataDir, 'proxy')
+  const counter = new RequestCounter()
   const transport = createHttpTransport({
     server: servers,
     userAgent: 'wherry-proxy',
+    counter,
     ...tls,
   })
   const client = createClient(transport)
@@ -32,6 +35,7 @@ export async function runProxy({ config, logger, phase }: RoleContext): Promise<
       leaseName: machine,
       metricsPort: PROXY_ADMIN_PORT,
       metricsTls: tls,
+      metrics: () => counter.families(),
     }),
   )
   const following = config.followsApiServers ? followApiServers({ client, servers, clock, logger }) : undefined

@@ -13,7 +13,16 @@ export class QueueMetrics {
     }
   }
 
-  families(): readonly MetricFamily[] {
+  /** `nowMs`: the queues' monotonic clock. */
+  families(nowMs: number): readonly MetricFamily[] {
+    const ages = (queue: WorkQueue): readonly number[] => Array.from(queue.workingSince(), (at) => (nowMs - at) / 1_000)
+    const durations = (name: string, help: string, of: 'waiting' | 'working'): MetricFamily => ({
+      name,
+      type: 'histogram',
+      help,
+      samples: () =>
+        [...this.#queues].flatMap(([queue, { [of]: histogram }]) => histogram.samples(name, { name: queue })),
+    })
     const samples = (read: (queue: WorkQueue) => number) => (): readonly MetricSample[] =>
       Array.from(this.#queues, ([name, queue]) => ({ labels: { name }, value: read(queue) }))
     return [
@@ -34,6 +43,28 @@ export class QueueMetrics {
         type: 'counter',
         help: 'Total number of retries handled by workqueue',
         samples: samples((queue) => queue.retries),
+      },
+      durations(
+        'workqueue_queue_duration_seconds',
+        'How long in seconds an item stays in workqueue before being requested.',
+        'waiting',
+      ),
+      durations(
+        'workqueue_work_duration_seconds',
+        'How long in seconds processing an item from workqueue takes.',
+        'working',
+      ),
+      {
+        name: 'workqueue_unfinished_work_seconds',
+        type: 'gauge',
+        help: 'How many seconds of work has been done on keys that are still worked on.',
+        samples: samples((queue) => ages(queue).reduce((sum, age) => sum + age, 0)),
+      },
+      {
+        name: 'workqueue_longest_running_processor_seconds',
+        type: 'gauge',
+        help: 'How many seconds has the longest running processor for workqueue been running.',
+        samples: samples((queue) => Math.max(0, ...ages(queue))),
       },
     ]
   }

@@ -22,8 +22,8 @@ export interface BinderOptions {
   readonly current: (pod: PodInfo) => Pod | undefined
 }
 
-/** Gives a pod to a node: counts it there at once and then tells the API. Resolves when the API has answered. */
-export type BindPod = (queued: QueuedPod, node: NodeInfo) => Promise<void>
+/** Gives a pod to a node: counts it there at once and then tells the API. Resolves when the API has answered: whether it took it. */
+export type BindPod = (queued: QueuedPod, node: NodeInfo) => Promise<boolean>
 
 export function createBinder(options: BinderOptions): BindPod {
   const { state, queue, writer, logger, assumed, emit, current } = options
@@ -59,8 +59,10 @@ export function createBinder(options: BinderOptions): BindPod {
     else withdrawPromise(pod, state, emit)
     try {
       await writer.bind(pod.pod, node.name)
+      return true
     } catch (error) {
       await giveUp(queued, node, error)
+      return false
     }
   }
 }

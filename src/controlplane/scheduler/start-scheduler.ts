@@ -1,12 +1,13 @@
 import { NAMESPACES, NODES, POD_DISRUPTION_BUDGETS, PODS, REPLICA_SETS, SERVICES } from '../../api/resource-type.ts'
 import type { Pod } from '../../api/types/core-v1.gen.ts'
-import type { Clock } from '../../base/clock.ts'
+import type { Clock, Millis } from '../../base/clock.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { Client } from '../../client/client.ts'
 import type { EventRecorder } from '../../client/event-recorder.ts'
 import type { InformerFactory } from '../../client/informer-factory.ts'
 import { createBinder } from './bind-pods.ts'
 import { ClusterState } from './cluster/cluster-state.ts'
+import type { NodeInfo } from './cluster/node-info.ts'
 import type { PodInfo } from './cluster/pod-info.ts'
 import type { ClusterEvent } from './cluster-event.ts'
 import { decide, type Refused } from './decide.ts'
@@ -17,6 +18,7 @@ import { createPreemptor } from './preemption/preemptor.ts'
 import { SchedulingQueue } from './queue/scheduling-queue.ts'
 import type { QueuedPod } from './queue/waiting-pods.ts'
 import { RefusalMemo } from './refusal-memo.ts'
+import { SchedulerMetrics } from './scheduler-metrics.ts'
 import { serviceBuckets, siblingsOf } from './siblings.ts'
 import { unschedulableMessage } from './unschedulable-message.ts'
 import { filtersOf, wakePods } from './wake-pods.ts'
@@ -33,13 +35,15 @@ export interface SchedulerOptions {
   readonly events: EventRecorder
   readonly clock: Clock
   readonly logger: Logger
+  /** Where what it does is counted; nowhere when left out. */
+  readonly metrics?: SchedulerMetrics
   /** In [0, 1): chooses among nodes that are equally good. */
   readonly random?: () => number
 }
 
 /** Starts giving nodes to pods; returns at once. Decisions are made one after the other, writes overlap. */
 export function startScheduler(options: SchedulerOptions): { close(): Promise<void> } {
-  const { client, informers, events, clock, logger, random = Math.random } = options
+  const { client, informers, events, clock, logger, random = Math.random, metrics = new SchedulerMetrics() } = options
   const [pods, nodes, namespaces] = [informers.for(PODS), informers.for(NODES), informers.for(NAMESPACES)]
   const services = informers.for(SERVICES, { indexes: { selectedPods: serviceBuckets } })
   const [replicaSets, budgets] = [informers.for(REPLICA_SETS), informers.for(POD_DISRUPTION_BUDGETS)]
@@ -61,6 +65,7 @@ export function startScheduler(options: SchedulerOptions): { close(): Promise<vo
     setImmediate(run)
   }
   const queue = new SchedulingQueue(clock, arm)
+  metrics.follow(queue)
   const memo = new RefusalMemo()
   const emit = (event: ClusterEvent): void => wakePods(event, queue, memo, state)
   const current = ({ namespace, uid, pod }: PodInfo): Pod | undefined => {
@@ -105,6 +110,7 @@ export function startScheduler(options: SchedulerOptions): { close(): Promise<vo
     if (plan.kind === 'candidate') {
       wait(queued, refusedBy, unschedulableMessage(decision, undefined), plan.node.name)
       memo.clear()
+      metrics.preempted(plan.victims.length)
       track(preemptor.carryOut(pod, plan), 'preemption', queued)
       return
     }
@@ -114,17 +120,31 @@ export function startScheduler(options: SchedulerOptions): { close(): Promise<vo
     wait(queued, refusedBy, message, plan.keepsPromise ? undefined : '')
   }
 
+  /** Gives the pod to a node; the attempt is over when the API has answered. */
+  const place = async (queued: QueuedPod, node: NodeInfo, began: Millis): Promise<void> => {
+    const seenAt = queue.seenAt(queued.key) ?? began
+    const isBound = await bind(queued, node)
+    const now = clock.monotonic()
+    metrics.attempt(isBound ? 'scheduled' : 'error', now - began)
+    if (isBound) metrics.placed(queued.attempts, now - seenAt)
+  }
+
   const scheduleOne = (queued: QueuedPod): void => {
     const { pod, key } = queued
+    const began = clock.monotonic()
     const known = state.nominations.nodeOf(key) === undefined ? memo.get(pod) : undefined
     if (known !== undefined) {
       wait(queued, known.refusedBy, known.message, '')
+      metrics.attempt('unschedulable', clock.monotonic() - began)
       return
     }
     const decision = decide(pod, state, { start, random })
     start = decision.nextStart
-    if (decision.kind === 'place') track(bind(queued, decision.node), 'binding', queued)
-    else refuse(queued, decision)
+    if (decision.kind === 'place') track(place(queued, decision.node, began), 'binding', queued)
+    else {
+      refuse(queued, decision)
+      metrics.attempt('unschedulable', clock.monotonic() - began)
+    }
   }
 
   function run(): void {
@@ -136,6 +156,7 @@ export function startScheduler(options: SchedulerOptions): { close(): Promise<vo
       try {
         scheduleOne(queued)
       } catch (error) {
+        metrics.attempt('error', 0)
         logger.error({ err: error, pod: queued.key }, 'scheduling failed; trying again')
         queue.retry(queued)
       }
@@ -160,6 +181,7 @@ export function startScheduler(options: SchedulerOptions): { close(): Promise<vo
   return {
     async close() {
       closed = true
+      metrics.follow(undefined)
       for (const stop of unhook) stop()
       queue.close()
       await Promise.all(writes)

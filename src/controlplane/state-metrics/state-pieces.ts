@@ -1,5 +1,5 @@
 import type { KubeObject } from '../../api/object.ts'
-import { seriesLine } from './series-text.ts'
+import { seriesLine } from '../../base/series-line.ts'
 import type { Labels, StateFamily, StateKind } from './state-family.ts'
 
 /** Characters of a piece: large enough for few writes, small enough to be made in a moment. */

@@ -1,6 +1,7 @@
-import { readdirSync } from 'node:fs'
-import type { Registry } from 'prom-client'
 import type { Clock, Millis } from '../../base/clock.ts'
+import { DurationHistogram } from '../../base/duration-histogram.ts'
+import { exposition, type MetricFamily, type MetricSample } from '../../base/metric-families.ts'
+import { processMetrics } from '../../base/process-metrics.ts'
 import {
   ACTIVE,
   BYTES_IN,
@@ -14,7 +15,6 @@ import {
 } from '../l4/service-port.ts'
 import type { UserspaceDataplane } from '../l4/userspace-dataplane.ts'
 import type { TableKeeper } from '../table/table-keeper.ts'
-import { DurationHistogram } from './duration-histogram.ts'
 import { expositionText } from './exposition.ts'
 import { meshSummaryText } from './mesh-summary-text.ts'
 import { servicePortLabels } from './service-port-labels.ts'
@@ -45,15 +45,8 @@ const BY_SERVICE_PORT = [
   [BYTES_OUT, 'counter', 'sent_bytes_total', 'Bytes from endpoints to clients'],
 ] as const
 
-interface Sample {
-  readonly value: number
-  readonly labels?: Readonly<Record<string, string>>
-  readonly metricName?: string
-}
-
 /**
- * What the proxy counts, folded together only when somebody asks; the library is loaded at the first scrape. Names are
- * kube-proxy's where it has them.
+ * What the proxy counts, folded together only when somebody asks. Names are kube-proxy's where it has them.
  */
 export class ProxyMetrics {
   readonly #clock: Clock
@@ -64,9 +57,16 @@ export class ProxyMetrics {
   readonly #programming = new DurationHistogram(PROGRAMMING_BOUNDS)
   #syncedAt: Millis = 0
   #queuedAt: Millis = 0
-  #registry: Promise<Registry> | undefined
+  readonly #more: () => Iterable<MetricFamily>
 
-  constructor(clock: Clock, dataplane: UserspaceDataplane, keeper: () => TableKeeper) {
+  /** `more`: what else the process has to tell. */
+  constructor(
+    clock: Clock,
+    dataplane: UserspaceDataplane,
+    keeper: () => TableKeeper,
+    more: () => Iterable<MetricFamily> = () => [],
+  ) {
+    this.#more = more
     this.#clock = clock
     this.#dataplane = dataplane
     this.#keeper = keeper
@@ -88,10 +88,8 @@ export class ProxyMetrics {
 
   /** The exposition text and its content type. */
   async scrape(): Promise<{ readonly text: string; readonly contentType: string }> {
-    this.#registry ??= this.#register()
-    const registry = await this.#registry
-    const text = await registry.metrics()
-    return { text: text + (await this.#httpText()), contentType: registry.contentType }
+    const { text, contentType } = await exposition(this.#families())
+    return { text: text + (await this.#httpText()), contentType }
   }
 
   /** What `/mesh` answers, in pieces. */
@@ -113,65 +111,53 @@ export class ProxyMetrics {
     return expositionText(httpServiceFamilies(http))
   }
 
-  async #register(): Promise<Registry> {
-    const { Registry } = await import('prom-client')
-    const registry = new Registry()
-    const add = (name: string, type: string, help: string, values: () => readonly Sample[]): void => {
-      const get = async () => ({
-        name,
-        help,
-        type,
-        aggregator: 'sum',
-        values: values().map((sample) => ({ labels: {}, ...sample })),
-      })
-      const family = { name, help, type, aggregator: 'sum', get }
-      registry.registerMetric(family as unknown as Parameters<typeof registry.registerMetric>[0])
-    }
-    const one = (value: number): readonly Sample[] => [{ value }]
+  #families(): readonly MetricFamily[] {
+    const one = (value: number): readonly MetricSample[] => [{ value }]
+    const family = (
+      name: string,
+      type: MetricFamily['type'],
+      help: string,
+      samples: () => Iterable<MetricSample>,
+    ): MetricFamily => ({ name, type, help, samples })
     const { counts } = this.#keeper()
-    add(SYNC, 'histogram', 'SyncProxyRules latency in seconds', () => this.#sync.samples(SYNC))
-    add(PROGRAMMING, 'histogram', 'In Cluster Network Programming Latency in seconds', () =>
-      this.#programming.samples(PROGRAMMING),
-    )
     const rules = 'kubeproxy_sync_proxy_rules'
-    add(`${rules}_last_timestamp_seconds`, 'gauge', 'The last time proxy rules were successfully synced', () =>
-      one(this.#syncedAt / 1000),
-    )
-    add(`${rules}_last_queued_timestamp_seconds`, 'gauge', 'The last time a sync of proxy rules was queued', () =>
-      one(this.#queuedAt / 1000),
-    )
-    add(`${rules}_endpoint_changes_pending`, 'gauge', 'Pending proxy rules Endpoint changes', () =>
-      one(counts.slicesPending),
-    )
-    add(`${rules}_endpoint_changes_total`, 'counter', 'Cumulative proxy rules Endpoint changes', () =>
-      one(counts.slicesTotal),
-    )
-    add(`${rules}_service_changes_pending`, 'gauge', 'Pending proxy rules Service changes', () =>
-      one(counts.servicesPending),
-    )
-    add(`${rules}_service_changes_total`, 'counter', 'Cumulative proxy rules Service changes', () =>
-      one(counts.servicesTotal),
-    )
-    for (const [place, type, name, help] of BY_SERVICE_PORT)
-      add(`wherry_proxy_${name}`, type, help, () => this.#byServicePort(place))
-    add('wherry_proxy_connections_shed_total', 'counter', 'Connections reset because there were too many', () =>
-      one(this.#dataplane.connections.shed),
-    )
-    add('wherry_proxy_listeners', 'gauge', 'Addresses and ports by their state', () => this.#listeners())
-    add('process_cpu_seconds_total', 'counter', 'User and system CPU time in seconds', () => {
-      const { user, system } = process.cpuUsage()
-      return one((user + system) / 1e6)
-    })
-    add('process_resident_memory_bytes', 'gauge', 'Resident memory size in bytes', () => one(process.memoryUsage.rss()))
-    add('process_open_fds', 'gauge', 'Open file descriptors', () => one(readdirSync('/proc/self/fd').length))
-    add('process_start_time_seconds', 'gauge', 'Start time since the epoch in seconds', () =>
-      one(this.#clock.now() / 1000 - process.uptime()),
-    )
-    return registry
+    return [
+      family(SYNC, 'histogram', 'SyncProxyRules latency in seconds', () => this.#sync.samples(SYNC)),
+      family(PROGRAMMING, 'histogram', 'In Cluster Network Programming Latency in seconds', () =>
+        this.#programming.samples(PROGRAMMING),
+      ),
+      family(`${rules}_last_timestamp_seconds`, 'gauge', 'The last time proxy rules were successfully synced', () =>
+        one(this.#syncedAt / 1000),
+      ),
+      family(`${rules}_last_queued_timestamp_seconds`, 'gauge', 'The last time a sync of proxy rules was queued', () =>
+        one(this.#queuedAt / 1000),
+      ),
+      family(`${rules}_endpoint_changes_pending`, 'gauge', 'Pending proxy rules Endpoint changes', () =>
+        one(counts.slicesPending),
+      ),
+      family(`${rules}_endpoint_changes_total`, 'counter', 'Cumulative proxy rules Endpoint changes', () =>
+        one(counts.slicesTotal),
+      ),
+      family(`${rules}_service_changes_pending`, 'gauge', 'Pending proxy rules Service changes', () =>
+        one(counts.servicesPending),
+      ),
+      family(`${rules}_service_changes_total`, 'counter', 'Cumulative proxy rules Service changes', () =>
+        one(counts.servicesTotal),
+      ),
+      ...BY_SERVICE_PORT.map(([place, type, name, help]) =>
+        family(`wherry_proxy_${name}`, type, help, () => this.#byServicePort(place)),
+      ),
+      family('wherry_proxy_connections_shed_total', 'counter', 'Connections reset because there were too many', () =>
+        one(this.#dataplane.connections.shed),
+      ),
+      family('wherry_proxy_listeners', 'gauge', 'Addresses and ports by their state', () => this.#listeners()),
+      ...this.#more(),
+      ...processMetrics(this.#clock),
+    ]
   }
 
-  #byServicePort(place: number): readonly Sample[] {
-    const samples: Sample[] = []
+  #byServicePort(place: number): readonly MetricSample[] {
+    const samples: MetricSample[] = []
     let others = 0
     for (const servicePort of this.#dataplane.servicePorts()) {
       const value = servicePort.counts[place]! + this.#httpBytes(servicePort, place)
@@ -190,7 +176,7 @@ export class ProxyMetrics {
     return service === undefined ? 0 : place === BYTES_IN ? service.receivedBytes : service.sentBytes
   }
 
-  #listeners(): readonly Sample[] {
+  #listeners(): readonly MetricSample[] {
     const counts = new Map([
       ['bound', 0],
       ['waiting', 0],

@@ -38,6 +38,8 @@ export class SchedulingQueue {
   readonly #gated = new Set<string>()
   /** Pods that stay waiting whatever happens, and whether something that could help did happen. */
   readonly #held = new Map<string, boolean>()
+  /** Since when pods without a node are known. */
+  readonly #seenAt = new Map<string, Millis>()
   #order = 0
   #timer: { readonly at: Millis; readonly timer: Timer } | undefined
   #flushTimer: Timer
@@ -82,6 +84,7 @@ export class SchedulingQueue {
       if (mayHelp) this.wake(key)
       return
     }
+    if (!this.#seenAt.has(key)) this.#seenAt.set(key, this.#clock.monotonic())
     this.#active.push({ key, pod, order: this.#order++, attempts: 0 })
     this.#onReady()
   }
@@ -103,6 +106,12 @@ export class SchedulingQueue {
     this.#waiting.delete(key)
     this.#gated.delete(key)
     this.#held.delete(key)
+    this.#seenAt.delete(key)
+  }
+
+  /** Since when (monotonic) a pod that may have a node is known to have none. */
+  seenAt(key: string): Millis | undefined {
+    return this.#seenAt.get(key)
   }
 
   /** The next pod to try, with this try counted. */

@@ -10,6 +10,7 @@ import type { Informer } from '../../../../src/client/informer.ts'
 import { createInformerFactory } from '../../../../src/client/informer-factory.ts'
 import { createApiServer } from '../../../../src/controlplane/apiserver/api-server.ts'
 import { CONTROL_PLANE_USER } from '../../../../src/controlplane/apiserver/user.ts'
+import { SchedulerMetrics } from '../../../../src/controlplane/scheduler/scheduler-metrics.ts'
 import { startScheduler } from '../../../../src/controlplane/scheduler/start-scheduler.ts'
 import { createMemoryStore } from '../../../../src/controlplane/store/memory-store.ts'
 import { eventually } from '../../../harness/eventually.ts'
@@ -18,6 +19,7 @@ import { type NodeSettings, node, type PodSettings, pod } from '../objects.ts'
 export interface ScheduledCluster {
   readonly client: Client
   readonly pods: Informer<Pod>
+  readonly metrics: SchedulerMetrics
   addNode(name: string, settings?: NodeSettings): Promise<void>
   addPod(name: string, settings?: PodSettings): Promise<Pod>
   /** `wrap` stands between the scheduler and the API. */
@@ -36,6 +38,7 @@ export interface ScheduledCluster {
 export async function startScheduledCluster(): Promise<ScheduledCluster> {
   const common = { clock: systemClock, logger: silentLogger, random: Math.random }
   const store = createMemoryStore()
+  const metrics = new SchedulerMetrics()
   const server = await createApiServer({
     ...common,
     store,
@@ -57,6 +60,7 @@ export async function startScheduledCluster(): Promise<ScheduledCluster> {
   }
   const get = (name: string): Promise<Pod> => client.get(PODS, { namespace: 'default', name })
   return {
+    metrics,
     client,
     pods,
     async addNode(name, settings) {
@@ -72,7 +76,7 @@ export async function startScheduledCluster(): Promise<ScheduledCluster> {
       const own = wrap(client)
       const informers = createInformerFactory({ client: own, ...common })
       const events = createEventRecorder({ ...common, client: own, component: 'default-scheduler' })
-      const scheduler = startScheduler({ ...common, client: own, informers, events })
+      const scheduler = startScheduler({ ...common, client: own, informers, events, metrics })
       stop = async () => {
         await scheduler.close()
         informers.close()

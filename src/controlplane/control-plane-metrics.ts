@@ -1,0 +1,41 @@
+import type { Clock } from '../base/clock.ts'
+import type { MetricFamily } from '../base/metric-families.ts'
+import type { RunningElection } from '../client/leader-election.ts'
+import { QueueMetrics } from './controllers/queue-metrics.ts'
+import { SchedulerMetrics } from './scheduler/scheduler-metrics.ts'
+import { StoreMetrics } from './store/store-metrics.ts'
+
+/** What the parts of a control plane count, for the `/metrics` of its API server. */
+export class ControlPlaneMetrics {
+  readonly store = new StoreMetrics()
+  readonly queues = new QueueMetrics()
+  readonly scheduler = new SchedulerMetrics()
+  /** By the name of their Lease; none where a control plane is alone. */
+  readonly #elections = new Map<string, RunningElection>()
+  readonly #clock: Clock
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** Returns it, for who starts it. */
+  follow(name: string, election: RunningElection): RunningElection {
+    this.#elections.set(name, election)
+    return election
+  }
+
+  families(): readonly MetricFamily[] {
+    return [
+      ...this.store.families(),
+      ...this.queues.families(this.#clock.monotonic()),
+      ...this.scheduler.families(),
+      {
+        name: 'leader_election_master_status',
+        type: 'gauge',
+        help: 'Gauge of if the reporting system is master of the relevant lease, 0 indicates backup, 1 indicates master.',
+        samples: () =>
+          Array.from(this.#elections, ([name, { isLeader }]) => ({ labels: { name }, value: Number(isLeader) })),
+      },
+    ]
+  }
+}
