@@ -18,14 +18,25 @@ class FollowingRouter implements Router {
   }
 }
 
+export interface HttpClientsOptions {
+  /**
+   * They are pods or nodes: what they say of the client that they ask for (`X-Forwarded-*`) goes on and is added to, as
+   * of a gateway in front of other Services. What others say of themselves is replaced.
+   */
+  readonly areInCluster: boolean
+  /** For each connection, once. */
+  onClosed(): void
+  /** An answer of the proxy's own to a request that belongs to no Service, by its code. */
+  countError(code: string): void
+}
+
 /** The connections of one listener's clients that may reach the same endpoints. */
 export class HttpClients {
   readonly #clients = new Set<Client>()
   readonly #router = new FollowingRouter()
   readonly #accept: (handle: object) => void
 
-  /** `onClosed`: for each connection, once. */
-  constructor(engine: Engine, onClosed: () => void, countError: (code: string) => void) {
+  constructor(engine: Engine, { areInCluster, onClosed, countError }: HttpClientsOptions) {
     const onClientClosed = (client: Client): void => {
       this.#clients.delete(client)
       onClosed()
@@ -33,6 +44,7 @@ export class HttpClients {
     const settings: ClientSettings = {
       scheme: 'http',
       router: this.#router,
+      trustsForwarded: areInCluster,
       onClosed: onClientClosed,
       onHttp2: (client, next) => {
         this.#clients.delete(client)

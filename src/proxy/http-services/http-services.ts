@@ -105,7 +105,7 @@ export class HttpServices {
     }
     let clients = entry.clients.get(node)
     if (clients === undefined) {
-      clients = this.#createClients(servicePort)
+      clients = this.#createClients(servicePort, node !== '')
       clients.lead(route)
       entry.clients.set(node, clients)
     }
@@ -180,16 +180,16 @@ export class HttpServices {
     return this.#options.nodeOf(address) ?? ''
   }
 
-  #createClients(servicePort: ServicePort): HttpClients {
-    const clients: HttpClients = new HttpClients(
-      this.engine,
-      () => {
+  #createClients(servicePort: ServicePort, areInCluster: boolean): HttpClients {
+    const clients: HttpClients = new HttpClients(this.engine, {
+      areInCluster,
+      onClosed: () => {
         servicePort.counts[ACTIVE]! -= 1
         if (clients.size === 0) this.#leaving.delete(clients)
         this.#options.onClosed()
       },
-      (code) => this.errors.set(code, (this.errors.get(code) ?? 0) + 1),
-    )
+      countError: (code) => this.errors.set(code, (this.errors.get(code) ?? 0) + 1),
+    })
     return clients
   }
 }

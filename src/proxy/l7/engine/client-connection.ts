@@ -92,7 +92,7 @@ export class ClientConnection implements ExchangeOwner, Client {
     this.#wire = source instanceof Wire ? source : new Wire(context, this, source)
     this.#wire.owner = this
     this.#prefaceBytes = settings.onHttp2 === undefined ? -1 : 0
-    this.#peer = new ClientPeer(context, this.#wire, ends, settings.scheme, '1.1')
+    this.#peer = new ClientPeer(context, this.#wire, ends, settings, '1.1')
     this.#exchange = new RequestExchange(context, this, this.#peer, settings.countError)
     context.deadlines.add(this)
     this.#wire.resume()

@@ -1,6 +1,7 @@
 import type { ClientBlock } from '../http1/forward-request.ts'
 import type { ConnectionEnds } from '../proxy-protocol/connection-ends.ts'
 import { type ProxyProtocolVersion, writeProxyHeader } from '../proxy-protocol/write-proxy-header.ts'
+import type { ClientSettings } from './client-settings.ts'
 import type { EngineContext } from './engine-context.ts'
 import { socketEnds } from './socket-ends.ts'
 import type { UpstreamConnection } from './upstream-connection.ts'
@@ -15,6 +16,7 @@ export class ClientPeer {
   readonly #context: EngineContext
   readonly #wire: Wire
   readonly #protocol: '1.1' | '2.0'
+  readonly #isTrusted: boolean | undefined
   #block: ClientBlock | undefined
   #own: Map<UpstreamEndpoint, UpstreamConnection[]> | undefined
 
@@ -23,19 +25,24 @@ export class ClientPeer {
     context: EngineContext,
     wire: Wire,
     ends: ConnectionEnds | undefined,
-    scheme: 'http' | 'https',
+    { scheme, trustsForwarded }: Pick<ClientSettings, 'scheme' | 'trustsForwarded'>,
     protocol: '1.1' | '2.0',
   ) {
     this.#context = context
     this.#wire = wire
     this.ends = ends
     this.scheme = scheme
+    this.#isTrusted = trustsForwarded
     this.#protocol = protocol
   }
 
   /** What is said of it in each of its requests. */
   get block(): ClientBlock {
-    this.#block ??= this.#context.requestForwarder.clientBlock(this.address || 'unknown', this.scheme, this.#protocol)
+    if (this.#block === undefined) {
+      const { requestForwarder } = this.#context
+      const address = this.address || 'unknown'
+      this.#block = requestForwarder.clientBlock(address, this.scheme, this.#protocol, this.#isTrusted)
+    }
     return this.#block
   }
 

@@ -5,6 +5,8 @@ import type { Router } from './route.ts'
 export interface ClientSettings {
   readonly scheme: 'http' | 'https'
   readonly router: Router
+  /** As `ForwardSettings.trustsForwarded`, of these clients alone; undefined: as that says. */
+  readonly trustsForwarded?: boolean
   onClosed(client: Client): void
   /**
    * Clients may speak HTTP/2 without asking first; a connection of one that does goes on as `next`. undefined: none may.

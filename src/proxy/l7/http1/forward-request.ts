@@ -98,6 +98,8 @@ export interface ClientBlock {
   readonly lines: Uint8Array
   readonly address: Uint8Array
   readonly scheme: Uint8Array
+  /** As `ForwardSettings.trustsForwarded`, of this client. */
+  readonly isTrusted: boolean
 }
 
 /** Rewrites request heads for the next hop. The result always says HTTP/1.1 and has exactly one reading. */
@@ -105,34 +107,45 @@ export class RequestForwarder {
   readonly #settings: ForwardSettings
   readonly #random: RandomHex
   readonly #pseudonym: Uint8Array
-  readonly #dropped: number
+  readonly #droppedOfTrusted: number
+  readonly #droppedOfOthers: number
   readonly #blocks = new Map<string, ClientBlock>()
 
   constructor(settings: ForwardSettings, random: RandomHex) {
     this.#settings = settings
     this.#random = random
     this.#pseudonym = bytesOf(settings.pseudonym)
-    this.#dropped = HOP_BY_HOP | (settings.trustsForwarded ? headerSet('x-forwarded-for') : FROM_PROXIES)
+    this.#droppedOfTrusted = HOP_BY_HOP | headerSet('x-forwarded-for')
+    this.#droppedOfOthers = HOP_BY_HOP | FROM_PROXIES
   }
 
-  /** `address`: the client's, as text; `protocol`: what it speaks. Kept for the client's next connection. */
-  clientBlock(address: string, scheme: 'http' | 'https', protocol: '1.1' | '2.0' = '1.1'): ClientBlock {
-    const key = scheme + protocol + address
+  /**
+   * `address`: the client's, as text; `protocol`: what it speaks; `isTrusted`: default as in the settings. Kept for the
+   * client's next connection.
+   */
+  clientBlock(
+    address: string,
+    scheme: 'http' | 'https',
+    protocol: '1.1' | '2.0' = '1.1',
+    isTrusted: boolean = this.#settings.trustsForwarded,
+  ): ClientBlock {
+    const key = `${isTrusted ? '+' : '-'}${scheme}${protocol}${address}`
     const known = this.#blocks.get(key)
     if (known !== undefined) return known
     if (this.#blocks.size >= BLOCKS_MAX) this.#blocks.clear()
-    const block = this.#createBlock(address, scheme, protocol)
+    const block = this.#createBlock(address, scheme, protocol, isTrusted)
     this.#blocks.set(key, block)
     return block
   }
 
-  #createBlock(address: string, scheme: 'http' | 'https', protocol: '1.1' | '2.0'): ClientBlock {
-    const { trustsForwarded, pseudonym } = this.#settings
-    const peer = trustsForwarded ? '' : `X-Forwarded-For: ${address}\r\nX-Forwarded-Proto: ${scheme}\r\n`
+  #createBlock(address: string, scheme: 'http' | 'https', protocol: '1.1' | '2.0', isTrusted: boolean): ClientBlock {
+    const { pseudonym } = this.#settings
+    const peer = isTrusted ? '' : `X-Forwarded-For: ${address}\r\nX-Forwarded-Proto: ${scheme}\r\n`
     return {
       lines: bytesOf(`${peer}Via: ${protocol} ${pseudonym}\r\n`),
       address: bytesOf(address),
       scheme: bytesOf(scheme),
+      isTrusted,
     }
   }
 
@@ -165,7 +178,7 @@ export class RequestForwarder {
     const settings = this.#settings
     const { present } = head
     let p = this.#writeStartLine(head, b, out, at)
-    let dropped = this.#dropped
+    let dropped = client.isTrusted ? this.#droppedOfTrusted : this.#droppedOfOthers
     const hasHostLine = !head.isAbsolute && (present & (1 << HEADER.host)) !== 0
     if (!hasHostLine) {
       dropped |= 1 << HEADER.host
@@ -185,7 +198,7 @@ export class RequestForwarder {
       else dropped |= TRACE
     }
     p = copyKeptLines(head, b, dropped, out, p)
-    if (settings.trustsForwarded) p = this.#addToForwarded(head, b, client, out, p)
+    if (client.isTrusted) p = this.#addToForwarded(head, b, client, out, p)
     else if (head.hostEnd > head.hostStart) p = writeHost(FORWARDED_HOST, head, b, out, p)
     if (settings.writesForwarded) p = this.#writeForwarded(head, b, client, out, p)
     p = appendBytes(client.lines, out, p)

@@ -41,7 +41,7 @@ export class Http2Client implements Client, SessionOwner, StreamOwner {
     this.router = settings.router
     this.viaLine = viaLine(context.settings.forward.pseudonym)
     const wire = source instanceof Wire ? source : new Wire(context, NOBODY, source)
-    this.peer = new ClientPeer(context, wire, ends, settings.scheme, '2.0')
+    this.peer = new ClientPeer(context, wire, ends, settings, '2.0')
     this.#session = new Http2Session(context, this, wire, true)
     wire.owner = this.#session
     this.deadlineMs = context.clock.monotonic() + context.settings.headMs

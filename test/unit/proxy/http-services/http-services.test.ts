@@ -368,3 +368,20 @@ test('endpoints of an h2c port are spoken to in HTTP/2, whatever their clients s
   await lab.go([])
   await until(() => session.destroyed, 'the end of the session')
 })
+
+test('what a pod says of the client it asks for goes on; what others say of themselves is replaced', async (t) => {
+  const lab = await startLab(t)
+  const pod = await startPod(t, 'pod', POD(1), (request, response) =>
+    response.end(`${request.headers['x-forwarded-for']} ${request.headers['x-forwarded-proto']}`),
+  )
+  await lab.go([httpListener(lab.port, [pod.endpoint])])
+  const headers = { 'x-forwarded-for': '10.1.2.3', 'x-forwarded-proto': 'https' }
+  const ask = async (localAddress?: string): Promise<string> =>
+    (
+      await startClient(t, { port: lab.port, ...(localAddress === undefined ? {} : { localAddress }) }).ask('/', {
+        headers,
+      })
+    ).body
+  assert.equal(await ask(POD(7)), `10.1.2.3, ${POD(7)} https`)
+  assert.match(await ask(), /^127\.[0-9.]+ http$/)
+})
