@@ -1,209 +1,50 @@
 /**
- * The HTTP hot path beside its peers: `node bench/l7.bench.ts [rounds] [name …]`. Each proxy runs alone on one core,
- * wrk and the backend (nginx) share the other; 1 KB responses, keep-alive. Only ratios within one run count.
+ * The HTTP hot path beside its peers: `node bench/l7.bench.ts [rounds] [scenario …]`. Each proxy runs alone on one core,
+ * load and the backend (nginx) share the other. Only ratios within one run count.
  */
-import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
+
+import type { ChildProcess } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer as createHttpServer } from 'node:http'
-import { type AddressInfo, connect, createServer } from 'node:net'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describeMachine } from './describe-machine.ts'
+import { nginx, PEERS, type Peer } from './l7-peers.ts'
+import { type LoadRole, runBackend, runHttpProxy, runLoad, runUndici, runWherry } from './l7-roles.ts'
+import type { OpenLoopResult } from './open-loop.ts'
+import { accepts, freePort, isInstalled, LOAD_CORE, stop } from './pinned-process.ts'
 import { cpuSeconds, memoryMiB } from './process-usage.ts'
+import { wrk } from './wrk.ts'
 
-const CONNECTIONS = [64, 256] as const
-const BODY = 'x'.repeat(1_024)
-const PROXY_CORE = '0'
-const LOAD_CORE = '1'
-const WARM_REQUESTS = 50_000
-const WARM_TURNS_MAX = 8
+const WARM_REQUESTS = 40_000
+const WARM_TURNS_MAX = 6
 const SLICE_SECONDS = 2
-const READY_WITHIN_MS = 10_000
+const OFFERED_PART = 0.7
+const OFFERED_SECONDS = 3
+const IDLE_CONNECTIONS = 8_000
+const LARGE_BYTES = 64 * 1024
 
-interface Peer {
+interface Scenario {
   readonly name: string
-  /** Starts it between `port` and the backend; undefined: it is not installed. */
-  start(port: number, backend: number, directory: string): ChildProcess | undefined
-}
-
-interface Row {
-  readonly proxy: string
   readonly c: number
-  readonly 'req/s': number
-  readonly 'CPU µs/req': number
-  readonly 'p50 ms': number
-  readonly 'p99 ms': number
-  readonly 'RSS MiB': number
-  readonly errors: number
+  readonly path: string
+  readonly headers?: readonly string[]
+  readonly isTls?: boolean
+  /** Which peers take part; default: all. */
+  readonly peers?: readonly string[]
 }
 
-const nginxConfig = (http: string): string => `
-daemon off; master_process off; worker_processes 1; pid nginx.pid; error_log stderr crit;
-events { worker_connections 8192; }
-http { access_log off; keepalive_requests 100000000; keepalive_timeout 3600; client_body_temp_path body;
-  proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
-${http} }`
+const MAIN = ['nginx', 'haproxy', 'wherry', 'wherry, connections not shared']
 
-function pinned(core: string, command: string, args: readonly string[], cwd: string): ChildProcess {
-  return spawn('taskset', ['-c', core, command, ...args], { cwd, stdio: ['ignore', 'ignore', 'inherit'] })
-}
-
-function nginx(core: string, http: string, directory: string, name: string): ChildProcess {
-  const file = join(directory, `${name}.conf`)
-  writeFileSync(file, nginxConfig(http).replace('nginx.pid', `${name}.pid`))
-  return pinned(core, 'nginx', ['-p', directory, '-c', file], directory)
-}
-
-const has = (command: string): boolean => spawnSync('sh', ['-c', `command -v ${command}`]).status === 0
-
-function self(role: string, port: number, backend: number, directory: string): ChildProcess {
-  return pinned(
-    PROXY_CORE,
-    process.execPath,
-    [import.meta.filename, '--serve', role, `${port}`, `${backend}`],
-    directory,
-  )
-}
-
-const PEERS: readonly Peer[] = [
-  {
-    name: 'nginx',
-    start: (port, backend, directory) =>
-      has('nginx')
-        ? nginx(
-            PROXY_CORE,
-            `upstream b { server 127.0.0.1:${backend}; keepalive 128; keepalive_requests 100000000; }
-             server { listen 127.0.0.1:${port} backlog=4096; location / { proxy_pass http://b; proxy_http_version 1.1; proxy_set_header Connection ""; } }`,
-            directory,
-            'proxy',
-          )
-        : undefined,
-  },
-  {
-    name: 'haproxy',
-    start(port, backend, directory) {
-      if (!has('haproxy')) return undefined
-      const file = join(directory, 'haproxy.cfg')
-      writeFileSync(
-        file,
-        `global
-  nbthread 1
-  maxconn 8192
-defaults
-  mode http
-  http-reuse always
-  timeout client 1h
-  timeout server 1h
-  timeout connect 5s
-frontend f
-  bind 127.0.0.1:${port}
-  default_backend b
-backend b
-  server s 127.0.0.1:${backend}
-`,
-      )
-      return pinned(PROXY_CORE, 'haproxy', ['-db', '-f', file], directory)
-    },
-  },
-  { name: 'wherry', start: (port, backend, directory) => self('wherry', port, backend, directory) },
-  {
-    name: 'wherry, connections not shared',
-    start: (port, backend, directory) => self('alone', port, backend, directory),
-  },
-  { name: 'http + undici', start: (port, backend, directory) => self('undici', port, backend, directory) },
-  {
-    name: 'http-proxy 1.18',
-    start(port, backend, directory) {
-      try {
-        import.meta.resolve('http-proxy')
-      } catch {
-        return undefined
-      }
-      return self('http-proxy', port, backend, directory)
-    },
-  },
+const SCENARIOS: readonly Scenario[] = [
+  { name: 'kept 64', c: 64, path: '/' },
+  { name: 'kept 256', c: 256, path: '/', peers: MAIN },
+  { name: 'new connections 64', c: 64, path: '/', headers: ['Connection: close'], peers: MAIN },
+  { name: 'bodies of 64 KiB 64', c: 64, path: '/large', peers: MAIN },
+  { name: 'TLS kept 64', c: 64, path: '/', isTls: true, peers: MAIN },
 ]
-
-/** What a child of this file serves as. */
-async function serve(role: string, port: number, backend: number): Promise<void> {
-  const host = '127.0.0.1'
-  if (role === 'wherry' || role === 'alone') {
-    const { startHttpProxy } = await import('../src/proxy/l7/standalone.ts')
-    const { DEFAULT_ENGINE_SETTINGS } = await import('../src/proxy/l7/engine/engine-settings.ts')
-    const { forward, pipelining } = DEFAULT_ENGINE_SETTINGS
-    await startHttpProxy({
-      listen: { host, port },
-      endpoints: [{ address: host, port: backend }],
-      settings: {
-        forward: { ...forward, createsTraceparent: true },
-        pipelining: { ...pipelining, depthMax: role === 'alone' ? 1 : pipelining.depthMax },
-      },
-    })
-  } else if (role === 'undici') {
-    const { Pool } = await import('undici')
-    const pool = new Pool(`http://${host}:${backend}`, { connections: 128 })
-    createHttpServer((request, response) => {
-      pool
-        .request({
-          path: request.url!,
-          method: request.method as 'GET',
-          headers: request.headers as Record<string, string>,
-        })
-        .then(({ statusCode, headers, body }) => {
-          response.writeHead(statusCode, headers as Record<string, string>)
-          body.pipe(response)
-        })
-        .catch(() => response.destroy())
-    }).listen(port, host)
-  } else {
-    const name = 'http-proxy'
-    const { default: httpProxy } = await import(name)
-    const { Agent } = await import('node:http')
-    const agent = new Agent({ keepAlive: true, maxSockets: 128 })
-    httpProxy.createProxyServer({ target: { host, port: backend }, agent }).listen(port, host)
-  }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
-
-async function accepts(port: number): Promise<void> {
-  const untilMs = performance.now() + READY_WITHIN_MS
-  for (;;) {
-    const socket = connect(port, '127.0.0.1')
-    const isUp = await new Promise<boolean>((resolve) => {
-      socket.once('connect', () => resolve(true))
-      socket.once('error', () => resolve(false))
-    })
-    socket.destroy()
-    if (isUp) return
-    if (performance.now() > untilMs) throw new Error(`nothing listens on port ${port}`)
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-}
-
-async function stop(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  child.kill('SIGKILL')
-  await once(child, 'exit')
-}
-
-function wrk(port: number, c: number, seconds: number): string {
-  const args = ['-c', LOAD_CORE, 'wrk', '-t1', `-c${c}`, `-d${seconds}s`, '--latency', `http://127.0.0.1:${port}/`]
-  return execFileSync('taskset', args, { encoding: 'utf8' })
-}
-
-const milliseconds = (text: string, percentile: string): number => {
-  const [, value, unit] = new RegExp(`${percentile}%\\s+([\\d.]+)(us|ms|s)`).exec(text) ?? []
-  return Number(value) * { us: 0.001, ms: 1, s: 1_000 }[unit as 'us' | 'ms' | 's']
-}
 
 interface Running {
   readonly name: string
@@ -220,96 +61,220 @@ interface Sums {
   readonly p99: number[]
 }
 
-const count = (pattern: RegExp, text: string): number => Number(pattern.exec(text)?.[1] ?? 0)
-
-function slice({ port, child }: Running, c: number, sums: Sums): void {
-  const before = cpuSeconds(child.pid!)
-  const text = wrk(port, c, SLICE_SECONDS)
-  sums.cpu += cpuSeconds(child.pid!) - before
-  sums.requests += count(/(\d+) requests in/, text)
-  sums.errors += count(/Non-2xx or 3xx responses: (\d+)/, text)
-  for (const [n] of (/Socket errors: (.*)/.exec(text)?.[1] ?? '').matchAll(/\d+/g)) sums.errors += Number(n)
-  sums.p50.push(milliseconds(text, '50'))
-  sums.p99.push(milliseconds(text, '99'))
+interface Bench {
+  readonly directory: string
+  readonly backend: number
+  readonly tls: { readonly certificateFile: string; readonly keyFile: string } | undefined
 }
 
 const median = (values: readonly number[]): number => values.toSorted((x, y) => x - y)[values.length >> 1] ?? Number.NaN
+const rounded = (value: number): number => Number(value.toFixed(2))
+
+async function startPeers(bench: Bench, peers: readonly Peer[], isTls: boolean): Promise<readonly Running[]> {
+  const running: Running[] = []
+  for (const { name, start } of peers) {
+    const port = await freePort()
+    const { directory, backend, tls } = bench
+    const child = start({ port, backend, directory, ...(isTls && tls !== undefined ? { tls } : {}) })
+    if (child === undefined) {
+      process.stdout.write(`left out: ${name} is not installed\n`)
+      continue
+    }
+    await accepts(port)
+    running.push({ name, port, child })
+  }
+  return running
+}
 
 /** All proxies in turn, again and again, so that whatever else the machine does falls on all of them alike. */
-function measure(running: readonly Running[], c: number, rounds: number): Row[] {
+function measure(running: readonly Running[], scenario: Scenario, rounds: number): readonly Sums[] {
+  const { c, path, headers, isTls } = scenario
+  const url = (port: number): string => `${isTls === true ? 'https' : 'http'}://127.0.0.1:${port}${path}`
   const sums = running.map((): Sums => ({ requests: 0, cpu: 0, errors: 0, p50: [], p99: [] }))
-  for (const proxy of running) {
+  for (const { port } of running) {
     // Until what is compiled while running has been.
     for (let warm = 0, turns = 0; warm < WARM_REQUESTS && turns < WARM_TURNS_MAX; turns++) {
-      warm += count(/(\d+) requests in/, wrk(proxy.port, c, 1))
+      warm += wrk(url(port), c, 1, headers).requests
     }
   }
   for (let round = 0; round < rounds; round++) {
-    for (const [i, proxy] of running.entries()) slice(proxy, c, sums[i]!)
-  }
-  return running.map(({ name, child }, i) => {
-    const { requests, cpu, errors, p50, p99 } = sums[i]!
-    return {
-      proxy: name,
-      c,
-      'req/s': Math.round(requests / rounds / SLICE_SECONDS),
-      'CPU µs/req': Number(((cpu * 1e6) / requests).toFixed(2)),
-      'p50 ms': Number(median(p50).toFixed(2)),
-      'p99 ms': Number(median(p99).toFixed(2)),
-      'RSS MiB': Math.round(memoryMiB(child.pid!).rss),
-      errors,
+    for (const [i, { port, child }] of running.entries()) {
+      const own = sums[i]!
+      const before = cpuSeconds(child.pid!)
+      const { requests, errors, p50Ms, p99Ms } = wrk(url(port), c, SLICE_SECONDS, headers)
+      own.cpu += cpuSeconds(child.pid!) - before
+      own.requests += requests
+      own.errors += errors
+      own.p50.push(p50Ms)
+      own.p99.push(p99Ms)
     }
+  }
+  return sums
+}
+
+async function runScenario(bench: Bench, scenario: Scenario, rounds: number): Promise<void> {
+  if (scenario.isTls === true && bench.tls === undefined) {
+    process.stdout.write(`left out: ${scenario.name}: openssl is not installed\n`)
+    return
+  }
+  const peers = PEERS.filter(({ name }) => scenario.peers?.includes(name) ?? true)
+  const running = await startPeers(bench, peers, scenario.isTls === true)
+  try {
+    const sums = measure(running, scenario, rounds)
+    const costs = sums.map(({ cpu, requests }) => (cpu * 1e6) / requests)
+    const best = Math.min(...costs.filter((_, i) => ['nginx', 'haproxy'].includes(running[i]!.name)))
+    process.stdout.write(`\n${scenario.name}\n`)
+    console.table(
+      running.map(({ name, child }, i) => ({
+        proxy: name,
+        'req/s': Math.round(sums[i]!.requests / rounds / SLICE_SECONDS),
+        'CPU µs/req': rounded(costs[i]!),
+        'of the better peer': rounded(costs[i]! / best),
+        'p50 ms': rounded(median(sums[i]!.p50)),
+        'p99 ms': rounded(median(sums[i]!.p99)),
+        'RSS MiB': Math.round(memoryMiB(child.pid!).rss),
+        errors: sums[i]!.errors,
+      })),
+    )
+    if (scenario.name === 'kept 64')
+      await offer(
+        running.filter(({ name }) => MAIN.includes(name)),
+        sums,
+        rounds,
+      )
+  } finally {
+    for (const { child } of running) await stop(child)
+  }
+}
+
+/** The same load for all: 70 % of what nginx takes, each request's time counted from when it was due. */
+async function offer(running: readonly Running[], sums: readonly Sums[], rounds: number): Promise<void> {
+  const at = running.findIndex(({ name }) => name === 'nginx')
+  if (at === -1) return
+  const load = async (port: number, rate: number, seconds: number): Promise<OpenLoopResult> => {
+    const role: LoadRole = { port, c: 64, rate, seconds, answerBytes: await answerBytes(port) }
+    const args = ['-c', LOAD_CORE, process.execPath, import.meta.filename, '--serve', 'load', JSON.stringify(role)]
+    return JSON.parse(execFileSync('taskset', args, { encoding: 'utf8' })) as OpenLoopResult
+  }
+  // The client shares its core with the backend and takes more of it than wrk: it may be what offers no more.
+  const wrkRate = sums[at]!.requests / rounds / SLICE_SECONDS
+  const capacity = (await load(running[at]!.port, wrkRate, 2)).answeredPerSecond
+  const rate = Math.round(capacity * OFFERED_PART)
+  const results = running.map((): OpenLoopResult[] => [])
+  for (let round = 0; round < rounds; round++) {
+    for (const [i, { port }] of running.entries()) results[i]!.push(await load(port, rate, OFFERED_SECONDS))
+  }
+  process.stdout.write(`\n${rate} requests/s offered (${OFFERED_PART} of what nginx answered), 64 connections\n`)
+  console.table(
+    running.map(({ name }, i) => ({
+      proxy: name,
+      'p50 ms': rounded(median(results[i]!.map(({ p50Ms }) => p50Ms))),
+      'p99 ms': rounded(median(results[i]!.map(({ p99Ms }) => p99Ms))),
+      'p99.9 ms': rounded(median(results[i]!.map(({ p999Ms }) => p999Ms))),
+    })),
+  )
+}
+
+/** Length of one answer, head and all: it is the same each time but for ids of one length. */
+async function answerBytes(port: number): Promise<number> {
+  const socket = connect(port, '127.0.0.1')
+  socket.write('GET / HTTP/1.1\r\nHost: bench\r\n\r\n')
+  let bytes = Buffer.alloc(0)
+  for await (const chunk of socket) {
+    bytes = Buffer.concat([bytes, chunk as Buffer])
+    const end = bytes.indexOf('\r\n\r\n')
+    const length = Number(/content-length: (\d+)/i.exec(bytes.toString('latin1'))?.[1])
+    if (end !== -1 && bytes.length >= end + 4 + length) return end + 4 + length
+  }
+  throw new Error('no answer')
+}
+
+/** Connections that have asked once and are kept. */
+async function measureIdle(bench: Bench): Promise<void> {
+  const rows: Record<string, unknown>[] = []
+  const running = await startPeers(
+    bench,
+    PEERS.filter(({ name }) => MAIN.slice(0, 3).includes(name)),
+    false,
+  )
+  try {
+    for (const { name, port, child } of running) {
+      wrk(`http://127.0.0.1:${port}/`, 64, 2)
+      const sockets: Socket[] = []
+      const ask = async (): Promise<void> => {
+        const socket = connect(port, '127.0.0.1')
+        sockets.push(socket)
+        socket.write('GET / HTTP/1.1\r\nHost: bench\r\n\r\n')
+        await once(socket, 'data')
+        socket.resume()
+      }
+      const openMany = async (n: number): Promise<void> => {
+        for (let i = 0; i < n; i += 100) await Promise.all(Array.from({ length: 100 }, ask))
+      }
+      // What grows once and stays is not the connections'.
+      await openMany(500)
+      const before = memoryMiB(child.pid!).rss
+      await openMany(IDLE_CONNECTIONS)
+      rows.push({
+        proxy: name,
+        'KiB per idle connection': rounded(((memoryMiB(child.pid!).rss - before) * 1_024) / IDLE_CONNECTIONS),
+      })
+      for (const socket of sockets) socket.destroy()
+    }
+  } finally {
+    for (const { child } of running) await stop(child)
+  }
+  process.stdout.write(`\nmemory of ${IDLE_CONNECTIONS} connections that wait for their next request\n`)
+  console.table(rows)
+}
+
+/** A certificate as nginx and wherry read it, and as HAProxy does. */
+function createCertificate(directory: string): Bench['tls'] {
+  if (!isInstalled('openssl')) return undefined
+  const [certificateFile, keyFile] = [join(directory, 'cert.pem'), join(directory, 'key.pem')]
+  const args = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2']
+  spawnSync('openssl', [...args, '-keyout', keyFile, '-out', certificateFile, '-subj', '/CN=bench'], {
+    stdio: 'ignore',
   })
+  writeFileSync(`${certificateFile}.all`, readFileSync(certificateFile, 'utf8') + readFileSync(keyFile, 'utf8'))
+  return { certificateFile, keyFile }
 }
 
 async function main(): Promise<void> {
-  const [first, ...names] = process.argv.slice(2)
+  const [first, ...words] = process.argv.slice(2)
   const rounds = Number(first ?? 3)
-  const missing = ['wrk', 'nginx', 'taskset'].filter((command) => !has(command))
+  const missing = ['wrk', 'nginx', 'taskset'].filter((command) => !isInstalled(command))
   if (missing.length > 0) {
     process.stdout.write(`left out: ${missing.join(', ')} not installed\n`)
     return
   }
-  process.stdout.write(`${describeMachine()}; ${rounds} × ${SLICE_SECONDS} s each\n`)
-  const directory = mkdtempSync(join(tmpdir(), 'wherry-l7-bench-'))
-  const backendPort = await freePort()
-  const backend = nginx(
-    LOAD_CORE,
-    `server { listen 127.0.0.1:${backendPort} backlog=4096; location / { default_type text/plain; return 200 "${BODY}"; } }`,
-    directory,
-    'backend',
+  process.stdout.write(
+    `${describeMachine()}; ${rounds} × ${SLICE_SECONDS} s each; answers of 1 KiB where nothing else is said\n`,
   )
-  const rows: Row[] = []
-  const running: Running[] = []
+  const directory = mkdtempSync(join(tmpdir(), 'wherry-l7-bench-'))
+  writeFileSync(join(directory, 'large'), Buffer.alloc(LARGE_BYTES, 'x'))
+  const backend = await freePort()
+  const server = `server { listen 127.0.0.1:${backend} backlog=4096; location = /large { root ${directory}; }
+    location / { default_type text/plain; return 200 "${'x'.repeat(1_024)}"; } }`
+  const child = nginx(LOAD_CORE, server, directory, 'backend')
+  const isWanted = (name: string): boolean => words.length === 0 || words.some((word) => name.includes(word))
   try {
-    await accepts(backendPort)
-    for (const peer of PEERS) {
-      if (names.length > 0 && !names.includes(peer.name)) continue
-      const port = await freePort()
-      const child = peer.start(port, backendPort, directory)
-      if (child === undefined) {
-        process.stdout.write(`left out: ${peer.name} is not installed\n`)
-        continue
-      }
-      running.push({ name: peer.name, port, child })
-      await accepts(port)
-    }
-    for (const c of CONNECTIONS) rows.push(...measure(running, c, rounds))
+    await accepts(backend)
+    const bench = { directory, backend, tls: createCertificate(directory) }
+    for (const scenario of SCENARIOS) if (isWanted(scenario.name)) await runScenario(bench, scenario, rounds)
+    if (isWanted('idle')) await measureIdle(bench)
   } finally {
-    for (const { child } of running) await stop(child)
-    await stop(backend)
+    await stop(child)
     rmSync(directory, { recursive: true, force: true })
-  }
-  console.table(rows)
-  for (const c of CONNECTIONS) {
-    const cost = (name: string): number =>
-      rows.find((row) => row.c === c && row.proxy === name)?.['CPU µs/req'] ?? Number.NaN
-    const best = Math.min(...['nginx', 'haproxy'].map(cost).filter((value) => !Number.isNaN(value)))
-    for (const { name } of PEERS.filter(({ name }) => name.startsWith('wherry'))) {
-      process.stdout.write(`c=${c} ${name}: ${(cost(name) / best).toFixed(2)} of the better of nginx and HAProxy\n`)
-    }
   }
 }
 
-if (process.argv[2] === '--serve') await serve(process.argv[3]!, Number(process.argv[4]), Number(process.argv[5]))
+async function serve(role: string, options: string): Promise<void> {
+  const run = { wherry: runWherry, undici: runUndici, 'http-proxy': runHttpProxy, load: runLoad, backend: runBackend }[
+    role
+  ]
+  await run?.(JSON.parse(options))
+}
+
+if (process.argv[2] === '--serve') await serve(process.argv[3]!, process.argv[4]!)
 else await main()
