@@ -116,7 +116,7 @@ test('Connection: close in the middle of a shared connection loses nothing behin
 test('a slow answer does not hold up those behind it for long, and connections are not shared for a while', async (t) => {
   const held = holding((peer) => targets(peer).some((target) => target === '/0' || target.startsWith('/again')))
   const backend = await startBackend(t, held.onPeer)
-  const fixture = await startProxy(t, [backend], { pipelining: { ...PIPELINING, stallMs: 20 } })
+  const fixture = await startProxy(t, [backend], { pipelining: { ...PIPELINING, depthMax: 4, stallMs: 20 } })
   await warmUp(fixture)
   held.hold = true
   const peers = await clients(fixture, 10)

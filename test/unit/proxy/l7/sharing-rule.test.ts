@@ -72,15 +72,45 @@ test('the latency that is compared with follows the load', () => {
   assert.equal(rule.depth, 64)
 })
 
-test('after a stall connections stand alone for a while, longer when it happens soon again', () => {
+test('each stall halves the depth, which comes back slowly, as does a pause', () => {
+  const rule = new SharingRule(SETTINGS)
+  const fast = (): number => 0.2
+  let now = run(rule, 3_000, 0, fast)
+  assert.equal(rule.depth, 64)
+  rule.stalled(now)
+  assert.equal(rule.depth, 32)
+  now = run(rule, 20_000, now, fast)
+  assert.equal(rule.depth, 32)
+  now = run(rule, 60_000, now, fast)
+  assert.equal(rule.depth, 64)
+  for (const depth of [32, 16, 8, 4, 1]) {
+    rule.stalled(now)
+    assert.equal(rule.depth, depth)
+  }
+  now = run(rule, 20_000, now, fast)
+  assert.equal(rule.depth, 8)
+  now = run(rule, 400_000, now, fast)
+  assert.equal(rule.depth, 64)
+})
+
+test('a depth at which answers take much longer is left before there are many of them', () => {
+  const rule = new SharingRule(SETTINGS)
+  let shared = 0
+  run(rule, 2_000, 0, (depth) => {
+    if (depth > 1) shared++
+    return depth === 1 ? 0.3 : 30
+  })
+  assert.ok(shared > 0 && shared < 10, `${shared} answers`)
+})
+
+test('after stalls connections stand alone for a while, longer when it happens soon again', () => {
   const rule = new SharingRule(SETTINGS)
   const fast = (): number => 0.2
   let now = run(rule, 2_000, 0, fast)
   const pauses: number[] = []
   for (let i = 0; i < 6; i++) {
     assert.ok(rule.depth > 1)
-    rule.stalled(now)
-    assert.equal(rule.depth, 1)
+    while (rule.depth > 1) rule.stalled(now)
     const since = now
     for (let steps = 0; rule.depth === 1 && steps < 1_000_000; steps++) now = run(rule, 1, now, fast)
     pauses.push(Math.round((now - since) / 1_000))
@@ -88,7 +118,7 @@ test('after a stall connections stand alone for a while, longer when it happens 
   assert.deepEqual(pauses, [1, 2, 4, 8, 8, 8])
   now += 60_000
   now = run(rule, 2_000, now, fast)
-  rule.stalled(now)
+  while (rule.depth > 1) rule.stalled(now)
   now = run(rule, 12_000, now, fast)
   assert.ok(rule.depth > 1, 'a stall long after the last one counts as the first')
 })
