@@ -137,6 +137,12 @@ export class ClientConnection implements ExchangeOwner, Client {
     else if (this.#state === RESPONDING) {
       this.deadlineMs = this.#exchange.untilMs
       this.#exchange.carrier?.resumeResponse()
+    } else if (this.#state === WAITING) {
+      // An interim response has gone.
+      const { clock, settings } = this.#context
+      const { carrier, untilMs } = this.#exchange
+      this.deadlineMs = this.isRequestDone ? untilMs : Math.min(clock.monotonic() + settings.bodyMs, untilMs)
+      carrier?.resumeResponse()
     } else if (this.#state === IDLE) {
       this.deadlineMs = this.#context.clock.monotonic() + this.#context.settings.clientIdleMs
       this.#goOn()
@@ -206,12 +212,15 @@ export class ClientConnection implements ExchangeOwner, Client {
 
   // What the endpoint's connection says.
 
-  interimResponse(b: Uint8Array): void {
-    const { arena, responseForwarder, responseHead } = this.#context
-    if (this.#minor === 0) return
+  interimResponse(b: Uint8Array): boolean {
+    const { arena, clock, responseForwarder, responseHead, settings } = this.#context
+    if (this.#minor === 0) return false
     arena.used = responseForwarder.write(responseHead, b, true, SAYS_NOTHING, arena.bytes, 0)
     this.#flush()
     this.#hasHeadGone = false
+    if (!this.#wire.isPending) return false
+    this.deadlineMs = clock.monotonic() + settings.bodyMs
+    return true
   }
 
   upgraded(b: Uint8Array, connection: UpgradedConnection): boolean {

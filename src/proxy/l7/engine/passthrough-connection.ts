@@ -1,5 +1,4 @@
 import type { BalancedEndpoint } from '../../balance/balanced-endpoint.ts'
-import { hashText } from '../../balance/hash-key.ts'
 import { CANCELLED, type Outcome, SUCCEEDED, TIMED_OUT, UNREACHABLE } from '../../balance/outcome.ts'
 import { CONNECTIONS } from '../../resilience/circuit-breaker.ts'
 import type { ConnectionEnds } from '../proxy-protocol/connection-ends.ts'
@@ -56,10 +55,10 @@ export class PassthroughConnection implements WireOwner, Client {
   #upstream: Wire | undefined
   #tunnel: TunnelSide | undefined
   readonly #tried: BalancedEndpoint[] = []
+  /** What the balancer goes by; 0 where it does not. */
+  #key = 0
   #startedAtMs = 0
   #connectMs = 0
-  /** What hashing algorithms go by. */
-  #key = 0
 
   /** `source`: the accepted connection, not yet read from. `ends`: what a proxy before us says of its client's. */
   constructor(
@@ -136,14 +135,9 @@ export class PassthroughConnection implements WireOwner, Client {
     }
     this.#route = route
     route.upstream.metrics.inFlight += 1
-    this.#key = route.upstream.key === undefined ? 0 : this.#addressKey()
+    const address = this.#ends?.source.address ?? this.#wire.socket.remoteAddress ?? ''
+    this.#key = route.upstream.key?.ofConnection(address, serverName) ?? 0
     this.#connect(route.upstream.pick(this.#key, nowMs), nowMs)
-  }
-
-  /** Whatever else the key were to be of is encrypted. */
-  #addressKey(): number {
-    const ends = this.#ends ?? socketEnds(this.#wire.socket)
-    return ends === undefined ? 0 : hashText(ends.source.address)
   }
 
   #connect(endpoint: UpstreamEndpoint | undefined, nowMs: number): void {

@@ -15,6 +15,8 @@ export const PROXY_ERRORS = {
   overloaded: { code: 'overloaded', status: 503, source: 'internal', retry: 'never' },
   connectFailed: { code: 'connect-failed', status: 503, source: 'upstream', retry: 'safe' },
   connectTimeout: { code: 'connect-timeout', status: 504, source: 'upstream', retry: 'safe' },
+  /** The endpoint has not proved who it is, by `UpstreamTlsOptions`; it was sent nothing. */
+  certificateRejected: { code: 'certificate-rejected', status: 502, source: 'upstream', retry: 'safe' },
   /** It had carried other requests before. */
   reusedConnectionBroke: { code: 'upstream-closed', status: 502, source: 'upstream', retry: 'ifReused' },
   connectionBroke: { code: 'upstream-closed', status: 502, source: 'upstream', retry: 'ifIdempotent' },

@@ -39,6 +39,13 @@ export class RequestKey {
     return this.#anyKey()
   }
 
+  /** Of a connection whose requests nobody here reads: by its client's address, or else by the server it asks for. */
+  ofConnection(address: string, serverName: string | undefined): number {
+    const isByAddress = (this.#header === undefined && this.#cookie === undefined) || serverName === undefined
+    const bytes = bytesOf(isByAddress ? address : serverName)
+    return hashBytes(bytes, 0, bytes.length)
+  }
+
   #anyKey(): number {
     return Math.floor(this.#random() * 0x1_0000_0000)
   }

@@ -13,8 +13,11 @@ export interface UpgradedConnection {
 export interface ResponseReceiver {
   /** All of the request has been handed over. */
   readonly isRequestDone: boolean
-  /** An interim response stands in the context's `responseHead`. */
-  interimResponse(b: Uint8Array): void
+  /**
+   * An interim response stands in the context's `responseHead`. True: the receiver cannot take more for now and will call
+   * `resumeResponse`.
+   */
+  interimResponse(b: Uint8Array): boolean
   /** 101 stands there; what is left in the connection's inbox and what follows belongs to the tunnel. False: not wanted. */
   upgraded(b: Uint8Array, connection: UpgradedConnection): boolean
   /**

@@ -1,3 +1,4 @@
+import type { TLSSocket } from 'node:tls'
 import { parseKeepAliveTimeout } from '../http1/keep-alive-timeout.ts'
 import { BODY_READ, HEAD_READ, MESSAGE_END, NEED_MORE } from '../http1/read-event.ts'
 import { refusalName } from '../http1/refusal.ts'
@@ -6,6 +7,7 @@ import type { Deadlines } from './deadlines.ts'
 import type { EngineContext } from './engine-context.ts'
 import type { OutboxChunk } from './outbox.ts'
 import { PROXY_ERRORS, type ProxyError } from './proxy-error.ts'
+import { type QueuedRequest, RequestQueue } from './request-queue.ts'
 import type { ResponseReceiver } from './response-receiver.ts'
 import type { TunnelSide } from './tunnel-side.ts'
 import type { ConnectionTimeouts } from './upstream-timeouts.ts'
@@ -29,22 +31,6 @@ export interface ConnectionOwner {
   stalled(nowMs: number): void
 }
 
-/** A request under way. */
-interface Slot {
-  /** undefined: it is not wanted any more; the response is read and dropped. */
-  receiver: ResponseReceiver | undefined
-  chunk: OutboxChunk | undefined
-  start: number
-  end: number
-  toHead: boolean
-  /** All of the request is in `chunk`. */
-  isWhole: boolean
-  hasBegun: boolean
-  /** The receiver takes no chunks. */
-  contentOnly: boolean
-  sentAtMs: number
-}
-
 /** Content of unwanted responses that is read before the connection is given up instead. */
 const UNWANTED_BYTES_MAX = 64 * 1024
 /** With so much to come, memory of its own is worth its while. */
@@ -65,15 +51,13 @@ export class UpstreamConnection {
   isShared = false
   /** Used for one client only. */
   readonly isDedicated: boolean
-  /** Requests under way. */
-  count = 0
   readonly #context: EngineContext
   readonly #owner: ConnectionOwner
   readonly #wire: Wire
+  readonly #tls: TLSSocket | undefined
   readonly #reader: ResponseReader
   readonly #deadlines: Deadlines
-  #slots: Slot[]
-  #head = 0
+  readonly #queue = new RequestQueue()
   #served = 0
   #chunk: OutboxChunk | undefined
   #flushedTo = 0
@@ -92,12 +76,12 @@ export class UpstreamConnection {
     this.#context = context
     this.#owner = owner
     this.#reader = new ResponseReader(context.responseHead, context.settings.limits.headBytesMax)
-    this.#slots = [newSlot()]
     this.#idleMs = owner.timeouts.idleMs
     this.deadlineMs = nowMs + owner.timeouts.connectMs
     this.isDedicated = preface !== undefined
     const { address, port, transport } = owner
     const secure = transport.tls?.connect(address, port, preface)
+    this.#tls = secure?.encrypted
     this.#wire = new Wire(context, this, secure)
     this.#deadlines = owner.timeouts.areShort ? context.shortDeadlines : context.deadlines
     this.#deadlines.add(this)
@@ -108,6 +92,11 @@ export class UpstreamConnection {
     }
     this.#wire.connect(address, port, () => this.#onConnect())
     if (preface !== undefined) this.#wire.write(preface)
+  }
+
+  /** Requests under way. */
+  get count(): number {
+    return this.#queue.count
   }
 
   get wire(): Wire {
@@ -145,8 +134,7 @@ export class UpstreamConnection {
 
   /** The request that was written from `room` to `end` is under way. `isLast`: the connection closes after it. */
   push(receiver: ResponseReceiver, toHead: boolean, end: number, nowMs: number, isLast: boolean): void {
-    if (this.count === this.#slots.length) this.#grow()
-    const slot = this.#slots[(this.#head + this.count) & (this.#slots.length - 1)]!
+    const slot = this.#queue.add()
     const chunk = this.#chunk!
     slot.receiver = receiver
     slot.chunk = chunk
@@ -158,7 +146,6 @@ export class UpstreamConnection {
     slot.sentAtMs = nowMs
     chunk.used = end
     chunk.live++
-    this.count++
     if (isLast) this.isClosing = true
     if (this.isConnected && this.count === 1) this.deadlineMs = nowMs + this.#owner.timeouts.responseMs
     this.#planFlush()
@@ -166,7 +153,7 @@ export class UpstreamConnection {
 
   /** A part of the last request's body. True: hand over no more until `resumeRequest`. */
   appendBody(b: Uint8Array, start: number, end: number, from: Wire, nowMs: number): boolean {
-    const slot = this.#slots[(this.#head + this.count - 1) & (this.#slots.length - 1)]!
+    const slot = this.#queue.last
     if (this.isConnected) this.deadlineMs = nowMs + this.#owner.timeouts.responseMs
     const chunk = this.#chunk!
     const size = end - start
@@ -189,15 +176,16 @@ export class UpstreamConnection {
     this.#wire.returned()
     if (!this.#isPaused) return
     this.#isPaused = false
-    this.deadlineMs = this.#context.clock.monotonic() + this.#context.settings.bodyMs
+    const { clock, settings } = this.#context
+    const hasBegun = this.count > 0 && this.#queue.first.hasBegun
+    this.deadlineMs = clock.monotonic() + (hasBegun ? settings.bodyMs : this.#owner.timeouts.responseMs)
     this.#wire.resume()
   }
 
   /** `receiver` wants no response any more. */
   abandon(receiver: ResponseReceiver): void {
-    const mask = this.#slots.length - 1
     for (let i = 0; i < this.count; i++) {
-      const slot = this.#slots[(this.#head + i) & mask]!
+      const slot = this.#queue.at(i)
       if (slot.receiver !== receiver) continue
       slot.receiver = undefined
       if (!this.isShared) this.destroy()
@@ -213,7 +201,7 @@ export class UpstreamConnection {
   moveWaiting(nowMs: number): void {
     this.#owner.stalled(nowMs)
     this.isClosing = true
-    const moved = this.#takeFrom(1)
+    const moved = this.#queue.takeFrom(1)
     for (const slot of moved) {
       const { receiver, chunk, start, end } = slot
       if (receiver !== undefined) receiver.moved(chunk!.bytes, start, end)
@@ -251,10 +239,10 @@ export class UpstreamConnection {
       this.destroy()
       return
     }
-    const slot = this.#slots[this.#head]!
+    const slot = this.#queue.first
     const error = this.isConnected ? PROXY_ERRORS.responseTimeout : PROXY_ERRORS.connectTimeout
     if (this.isConnected) {
-      const [first] = this.#takeFrom(0, 1)
+      const [first] = this.#queue.takeFrom(0, 1)
       this.#fail(first!, error, slot.hasBegun ? 'the response stopped' : 'no response in time')
       if (this.count > 0) this.#moveAll()
     } else this.#failAll(error, 'no connection in time')
@@ -275,8 +263,7 @@ export class UpstreamConnection {
 
   onDrained(): void {
     if (this.#tunnel !== undefined) this.#tunnel.drained()
-    else if (this.count > 0)
-      this.#slots[(this.#head + this.count - 1) & (this.#slots.length - 1)]!.receiver?.resumeRequest()
+    else if (this.count > 0) this.#queue.last.receiver?.resumeRequest()
   }
 
   onEnd(): void {
@@ -297,7 +284,7 @@ export class UpstreamConnection {
     this.#deadlines.delete(this)
     this.#owner.closed(this)
     if (this.#tunnel !== undefined) this.#tunnel.closed()
-    else if (!this.isConnected) this.#failAll(PROXY_ERRORS.connectFailed, 'no connection')
+    else if (!this.isConnected) this.#failAll(this.#connectError(), 'no connection')
     else {
       this.#failAll(
         this.#served > 0 ? PROXY_ERRORS.reusedConnectionBroke : PROXY_ERRORS.connectionBroke,
@@ -310,9 +297,15 @@ export class UpstreamConnection {
     this.#chunk = undefined
   }
 
+  #connectError(): ProxyError {
+    // Undefined or null while nothing has been found against it.
+    const isRejected = (this.#tls?.authorizationError ?? null) !== null
+    return isRejected ? PROXY_ERRORS.certificateRejected : PROXY_ERRORS.connectFailed
+  }
+
   /** When the request that is to be answered next began to be the next one. */
   #waitingSinceMs(): number {
-    return Math.max(this.#slots[this.#head]!.sentAtMs, this.#lastAnswerMs)
+    return Math.max(this.#queue.first.sentAtMs, this.#lastAnswerMs)
   }
 
   #onConnect(): void {
@@ -334,7 +327,7 @@ export class UpstreamConnection {
         if (inbox.size > 0) this.destroy()
         return
       }
-      const slot = this.#slots[this.#head]!
+      const slot = this.#queue.first
       let { receiver } = slot
       const event = reader.next(slot.toHead)
       if (event === NEED_MORE) {
@@ -350,8 +343,9 @@ export class UpstreamConnection {
           return
         }
         if (responseHead.status < 200) {
-          receiver?.interimResponse(inbox.bytes)
-          this.deadlineMs = nowMs + this.#owner.timeouts.responseMs
+          if (receiver?.interimResponse(inbox.bytes) === true) this.#isPaused = true
+          // Who does not take it has time limits of his own.
+          this.deadlineMs = this.#isPaused ? Number.POSITIVE_INFINITY : nowMs + this.#owner.timeouts.responseMs
           continue
         }
         if (responseHead.status >= 500 && isRetried(slot, responseHead.status, nowMs)) {
@@ -372,7 +366,7 @@ export class UpstreamConnection {
       } else if (event === MESSAGE_END) {
         this.#finishFirst(nowMs)
       } else {
-        const [first] = this.#takeFrom(0, 1)
+        const [first] = this.#queue.takeFrom(0, 1)
         this.#fail(first!, PROXY_ERRORS.badResponse, refusalName(reader.refusal))
         this.#moveAll()
         this.destroy()
@@ -382,12 +376,11 @@ export class UpstreamConnection {
   }
 
   #finishFirst(nowMs: number): void {
-    const slot = this.#slots[this.#head]!
+    const slot = this.#queue.first
     const { receiver } = slot
     const isComplete = receiver === undefined || receiver.isRequestDone
     const latencyMs = nowMs - slot.sentAtMs
-    this.#head = (this.#head + 1) & (this.#slots.length - 1)
-    this.count--
+    this.#queue.shift()
     this.#served++
     this.#unwantedBytes = 0
     this.#lastAnswerMs = nowMs
@@ -433,7 +426,7 @@ export class UpstreamConnection {
     this.#idleMs = Math.min(this.#owner.timeouts.idleMs, Math.max(0, seconds * 1_000 - 1_000))
   }
 
-  #upgrade(slot: Slot): void {
+  #upgrade(slot: QueuedRequest): void {
     const { receiver } = slot
     const { inbox } = this.#reader
     this.isClosing = true
@@ -441,7 +434,7 @@ export class UpstreamConnection {
       this.destroy()
       return
     }
-    this.#takeFrom(0)
+    this.#queue.takeFrom(0)
     this.#release(slot)
     if (!receiver.upgraded(inbox.bytes, this)) {
       receiver.failed(PROXY_ERRORS.upgradeFailed, 'an upgrade that was not asked for', false, NO_BYTES, 0, 0)
@@ -461,24 +454,24 @@ export class UpstreamConnection {
   #dropBody(bytes: number): void {
     this.#unwantedBytes += bytes
     if (this.#unwantedBytes < UNWANTED_BYTES_MAX) return
-    this.#takeFrom(0, 1)
+    this.#queue.takeFrom(0, 1)
     this.#moveAll()
     this.destroy()
   }
 
   /** All that are left are sent again elsewhere: they are safe, for others had been in front of them. */
   #moveAll(): void {
-    for (const slot of this.#takeFrom(0)) {
+    for (const slot of this.#queue.takeFrom(0)) {
       slot.receiver?.moved(slot.chunk!.bytes, slot.start, slot.end)
       this.#release(slot)
     }
   }
 
   #failAll(error: ProxyError, detail: string): void {
-    for (const slot of this.#takeFrom(0)) this.#fail(slot, error, detail)
+    for (const slot of this.#queue.takeFrom(0)) this.#fail(slot, error, detail)
   }
 
-  #fail(slot: Slot, error: ProxyError, detail: string): void {
+  #fail(slot: QueuedRequest, error: ProxyError, detail: string): void {
     const { receiver, chunk, start, end, isWhole } = slot
     // What has never been sent may be sent elsewhere, and the rest of it follow.
     const atHand = isWhole && (receiver?.isRequestDone === true || error.retry === 'safe')
@@ -493,22 +486,7 @@ export class UpstreamConnection {
     this.#release(slot)
   }
 
-  /** Takes slots out, from the `first` on, at most `max`; what they say is copied, for the places are used again. */
-  #takeFrom(first: number, max = this.count): Slot[] {
-    const taken: Slot[] = []
-    const mask = this.#slots.length - 1
-    const stop = Math.min(this.count, first + max)
-    for (let i = first; i < stop; i++) {
-      const place = (this.#head + i) & mask
-      taken.push(this.#slots[place]!)
-      this.#slots[place] = newSlot()
-    }
-    if (first === 0) this.#head = (this.#head + stop) & mask
-    this.count -= stop - first
-    return taken
-  }
-
-  #release(slot: Slot): void {
+  #release(slot: QueuedRequest): void {
     const { chunk } = slot
     slot.receiver = undefined
     slot.chunk = undefined
@@ -522,32 +500,10 @@ export class UpstreamConnection {
     this.#isFlushPlanned = true
     this.#context.turnEnd.flushLater(this)
   }
-
-  #grow(): void {
-    const old = this.#slots
-    const mask = old.length - 1
-    this.#slots = old.map((_, i) => old[(this.#head + i) & mask]!)
-    this.#head = 0
-    while (this.#slots.length < old.length * 2) this.#slots.push(newSlot())
-  }
 }
 
 /** The request is sent again elsewhere, and this answer is read and dropped. */
-function isRetried({ receiver, chunk, start, end, isWhole }: Slot, status: number, nowMs: number): boolean {
+function isRetried({ receiver, chunk, start, end, isWhole }: QueuedRequest, status: number, nowMs: number): boolean {
   if (receiver === undefined || !isWhole || !receiver.isRequestDone) return false
   return receiver.retriesAnswer(status, chunk!.bytes, start, end, nowMs)
-}
-
-function newSlot(): Slot {
-  return {
-    receiver: undefined,
-    chunk: undefined,
-    start: 0,
-    end: 0,
-    toHead: false,
-    isWhole: true,
-    hasBegun: false,
-    contentOnly: false,
-    sentAtMs: 0,
-  }
 }

@@ -185,11 +185,12 @@ export class Http2ClientStream extends SessionStream implements ExchangeOwner {
 
   // What the endpoint's connection says.
 
-  interimResponse(b: Uint8Array): void {
-    if (this.isClosed) return
+  interimResponse(b: Uint8Array): boolean {
+    if (this.isClosed) return false
     const { context, viaLine } = this.#owner
     const { responseHead } = context
     sendResponseHead(this.session, this, responseHead, b, responseHead.status, viaLine, undefined, false)
+    return false
   }
 
   upgraded(b: Uint8Array, connection: UpgradedConnection): boolean {

@@ -61,6 +61,36 @@ test('a client that asks and does not read is not answered further, until it rea
   await eventually(() => (proxy.engine.connections === 0 ? true : undefined))
 })
 
+test('interim responses wait for the client too, and none is lost', async (t) => {
+  const requests = 200
+  const early = `HTTP/1.1 103 Early Hints\r\nLink: <${'q'.repeat(8_000)}>\r\n\r\n`
+  const backend = await startBackend(
+    t,
+    answering(() => early.repeat(8) + ok('final')),
+  )
+  const { client, proxy } = await startProxy(t, [backend])
+  const peer = await client()
+  peer.socket.pause()
+  peer.send(get().repeat(requests))
+  let before = -1
+  await eventually(() => {
+    const count = answered(proxy)
+    const isStill = count === before && count > 0
+    before = count
+    return isStill ? true : undefined
+  })
+  assert.ok(before < requests * 0.9, `${before} requests were answered`)
+  let text = ''
+  peer.socket.removeAllListeners('data')
+  peer.socket.on('data', (data: Buffer) => {
+    text += data.toString('latin1').replace(/q+/g, '')
+  })
+  peer.socket.resume()
+  await eventually(() => (text.split('final').length - 1 === requests ? true : undefined), 20_000, 'all answers')
+  assert.equal(text.split('HTTP/1.1 103 ').length - 1, requests * 8)
+  assert.equal(proxy.engine.upstreams[0]!.metrics.retries, 0)
+})
+
 test('so it is through TLS', async (t) => {
   const certificates = await createCertificates(t)
   const files = await certificates.issue('a', ['a.example'])

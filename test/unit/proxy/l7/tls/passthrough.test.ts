@@ -7,6 +7,7 @@ import { connect, createServer, type TLSSocket } from 'node:tls'
 import { Engine } from '../../../../../src/proxy/l7/engine/engine.ts'
 import type { EngineSettings } from '../../../../../src/proxy/l7/engine/engine-settings.ts'
 import type { ListenerOptions } from '../../../../../src/proxy/l7/engine/listener-options.ts'
+import { RequestKey } from '../../../../../src/proxy/l7/engine/request-key.ts'
 import type { UpstreamOptions } from '../../../../../src/proxy/l7/engine/upstream.ts'
 import { readProxyHeader } from '../../../../../src/proxy/l7/proxy-protocol/read-proxy-header.ts'
 import { writeProxyHeader } from '../../../../../src/proxy/l7/proxy-protocol/write-proxy-header.ts'
@@ -195,6 +196,25 @@ test('an endpoint that cannot be reached is passed over; when none can, the clie
   await assert.rejects(client('dead.example'), /internal error/i)
   assert.equal(engine.upstreams[1]!.metrics.errors().get('connect-failed'), 1)
   await isQuiet(engine)
+})
+
+test('where the algorithm hashes, a connection goes by its client, or else by the server it asks for', async (t) => {
+  const certificates = await createCertificates(t)
+  const ports: number[] = []
+  while (ports.length < 4) ports.push(await startTls(t, certificates, 'a.example'))
+  for (const key of [undefined, { from: 'header', name: 'X-User' }] as const) {
+    const upstreams = { algorithm: 'maglev', ...(key === undefined ? {} : { key }) } as const
+    const { client, engine } = await start(t, certificates.ca, { 'a.example': ports }, {}, upstreams)
+    for (let i = 0; i < 8; i++) await (await client('a.example')).until(/a\.example:a\.example:$/)
+    const counts = [...engine.upstreams[0]!.endpoints()].map(({ balanced }) => balanced.inFlight)
+    assert.deepEqual(
+      counts.toSorted((x, y) => x - y),
+      [0, 0, 0, 8],
+    )
+  }
+  const key = new RequestKey({ from: 'address' }, () => 0)
+  const keys = new Set(Array.from({ length: 100 }, (_, i) => key.ofConnection(`10.0.0.${i}`, 'a.example')))
+  assert.equal(keys.size, 100)
 })
 
 test('PROXY headers are read before the hello and written before it', async (t) => {

@@ -85,7 +85,7 @@ for (const { name, tls } of UNTRUSTED) {
     const options = tls(certificates.ca)!
     const fixture = await startProxy(t, [backend.port], {}, { tls: options })
     for (const request of [get(), post('secret')]) {
-      assert.match(await ask(fixture, request), /^HTTP\/1\.1 503 [\s\S]*x-wherry-error: connect-failed/)
+      assert.match(await ask(fixture, request), /^HTTP\/1\.1 502 [\s\S]*x-wherry-error: certificate-rejected/)
     }
     assert.deepEqual(backend.requests, [])
     const trusting = await startProxy(t, [backend.port], {}, { tls: { ...options, verifies: false } })
