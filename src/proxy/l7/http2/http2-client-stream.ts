@@ -222,6 +222,7 @@ export class Http2ClientStream extends SessionStream implements ExchangeOwner {
       },
     })
     this.#tunnel = tunnel
+    this.isTunnel = true
     this.deadlineMs = nowMs + settings.tunnelIdleMs
     connection.enterTunnel(tunnel)
     for (const part of this.#backlog ?? []) tunnel.data(part, 0, part.length, false)

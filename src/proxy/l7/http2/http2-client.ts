@@ -84,9 +84,11 @@ export class Http2Client implements Client, SessionOwner, StreamOwner {
         session.wire.reset()
         return
       }
+      this.deadlineMs = nowMs
     }
     if (this.#isDraining && !this.#hasSaidGoodbye) this.#sayGoodbye()
     if (session.streams.size === 0) {
+      if (session.isBlocked) return
       if (session.isSettled) session.goAway(session.lastPeerStream, NO_ERROR)
       session.finish()
       return
@@ -132,8 +134,13 @@ export class Http2Client implements Client, SessionOwner, StreamOwner {
     this.deadlineMs = this.context.clock.monotonic() + this.context.settings.lingerMs
   }
 
+  stuck(): void {
+    this.deadlineMs = 0
+  }
+
   drained(): void {
     this.#stuckSinceMs = Number.POSITIVE_INFINITY
+    if (this.#session.streams.size === 0 && !this.#session.isOver) this.#restUntilAsked()
   }
 
   closed(): void {

@@ -177,6 +177,8 @@ export class Http2Upstream implements SessionOwner, UpstreamStreamOwner {
     this.deadlineMs = this.context.clock.monotonic() + this.context.settings.lingerMs
   }
 
+  stuck(): void {}
+
   drained(): void {}
 
   closed(): void {

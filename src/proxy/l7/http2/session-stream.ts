@@ -14,6 +14,8 @@ export abstract class SessionStream {
   isLocalEnded = false
   isRemoteEnded = false
   isClosed = false
+  /** Each side ends by itself, as a connection's do. */
+  isTunnel = false
   /** The next time limit; monotonic. */
   deadlineMs = Number.POSITIVE_INFINITY
   readonly #queue: Uint8Array[] = []

@@ -72,6 +72,8 @@ export interface SessionOwner {
   ponged(): void
   /** Why this side has broken the connection off, for counting. */
   broken(code: number, reason: string): void
+  /** The other side takes nothing of what it asks for; it is not read from until it does. */
+  stuck(): void
   /** All that was written has gone. */
   drained(): void
   /** Last. */
@@ -241,7 +243,7 @@ export class Http2Session implements WireOwner {
     if (stream.isClosed || !stream.isLocalEnded) return
     if (stream.isRemoteEnded) this.#forget(stream)
     // An answer that came early: the rest of the request is not wanted (RFC 9113 §8.1).
-    else if (this.#isServer) this.resetStream(stream, NO_ERROR)
+    else if (this.#isServer && !stream.isTunnel) this.resetStream(stream, NO_ERROR)
   }
 
   /** Has `sendQueued` called when there is room again. */
@@ -298,6 +300,7 @@ export class Http2Session implements WireOwner {
     this.#readFrames()
     this.#inbox.keep()
     this.#isReadPaused = !this.isOver && this.isBlocked && this.output.heldBytes > HELD_BYTES_MAX
+    if (this.#isReadPaused) this.#owner.stuck()
     return !this.#isReadPaused
   }
 
