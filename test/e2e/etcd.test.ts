@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { Etcd3 } from 'etcd3'
 import { CONFIG_MAPS, PODS, SECRETS } from '../../src/api/resource-type.ts'
 import { StatusError } from '../../src/api/status-error.ts'
 import type { Client } from '../../src/client/client.ts'
@@ -178,5 +179,21 @@ describe('a cluster on etcd', { skip: ETCD_MISSING }, () => {
     const { code, stderr, stdout } = await runWherry(['up', '--data-dir', cluster.dataDir])
     assert.equal(code, 1)
     assert.match(stderr + stdout, /stands at revision 1, but has been at \d+: it was emptied/)
+  })
+
+  it('nor one that was emptied and has been written to by others since', async () => {
+    const raw = new Etcd3({ hosts: [...etcd.endpoints] })
+    try {
+      const known = JSON.parse(readFileSync(join(cluster.dataDir, 'store', 'etcd.json'), 'utf8'))
+      const put = (i: number): Promise<unknown> => raw.put('/somebody/else').value(String(i)).exec()
+      for (let i = 0; i < 5; i++) await put(i)
+      // As if etcd had come further than it was known to be.
+      writeFileSync(join(cluster.dataDir, 'store', 'etcd.json'), JSON.stringify({ ...known, revision: '2' }))
+    } finally {
+      raw.close()
+    }
+    const { code, stderr, stdout } = await runWherry(['up', '--data-dir', cluster.dataDir])
+    assert.equal(code, 1)
+    assert.match(stderr + stdout, /holds nothing of this cluster, which was kept in it: it was emptied or replaced/)
   })
 })

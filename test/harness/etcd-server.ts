@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, openSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -65,6 +65,17 @@ export class EtcdMember {
   /** Throws away all that it has stored. */
   wipe(): void {
     rmSync(join(this.#directory, 'data'), { recursive: true, force: true })
+  }
+
+  /** Keeps what it has stored aside, so that it begins empty. */
+  setAside(): void {
+    renameSync(join(this.#directory, 'data'), join(this.#directory, 'aside'))
+  }
+
+  /** Gives it back what was set aside in the place of what it has now. */
+  putBack(): void {
+    this.wipe()
+    renameSync(join(this.#directory, 'aside'), join(this.#directory, 'data'))
   }
 
   killNow(): void {

@@ -5,6 +5,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '../../base/clock.ts'
 import type { Logger } from '../../base/logger.ts'
+import { writePrivateFile } from '../../controlplane/apiserver/edge/atomic-file.ts'
 import { startControlPlane } from '../../controlplane/control-plane.ts'
 import { ensureAgentToken, ensureServerToken } from '../../controlplane/membership/cluster-token.ts'
 import { MembershipError } from '../../controlplane/membership/membership-error.ts'
@@ -12,9 +13,10 @@ import { type SharedSecrets, shareSecrets } from '../../controlplane/membership/
 import { type ClusterMark, checkMark, claimStore, readMark } from '../../controlplane/store/claim-store.ts'
 import { type Store, StoreError } from '../../controlplane/store/store.ts'
 import { explainedMembershipError } from '../membership-error-text.ts'
-import { openStore } from '../open-store.ts'
+import { knownEtcdFile, openStore } from '../open-store.ts'
 import type { RuntimeSpec } from '../runtime-spec.ts'
 import { explainedStoreError, isRefusal } from '../store-error-text.ts'
+import { storeText } from '../store-spec.ts'
 import { layoutOf } from '../up/layout-of.ts'
 import { UserError } from '../user-error.ts'
 import type { ProcessConfig } from './protocol.ts'
@@ -51,6 +53,11 @@ async function openWaiting(config: ProcessConfig, logger: Logger, { waiting, fat
   }
 }
 
+/** There once this cluster's mark was seen in its etcd; without the mark an etcd is not the one it was. */
+function claimedFile(dataDir: string): string {
+  return join(dataDir, 'store', 'claimed')
+}
+
 interface SharedStore extends SharedSecrets {
   readonly store: Store
 }
@@ -61,6 +68,7 @@ interface SharedStore extends SharedSecrets {
  */
 async function openShared(config: ProcessConfig, logger: Logger, context: RoleContext): Promise<SharedStore> {
   const { dataDir, server } = config
+  const wasOurs = existsSync(knownEtcdFile(dataDir)) && existsSync(claimedFile(dataDir))
   const store = await openWaiting(config, logger, context)
   try {
     const caFile = join(dataDir, 'pki', 'ca.crt')
@@ -70,6 +78,11 @@ async function openShared(config: ProcessConfig, logger: Logger, context: RoleCo
       ca: existsSync(caFile) ? createHash('sha256').update(readFileSync(caFile)).digest('hex') : '',
     })
     const found = await readMark(store)
+    if (found === undefined && wasOurs)
+      throw new StoreError(
+        'failed',
+        `the etcd at ${storeText(config.store)} holds nothing of this cluster, which was kept in it: it was emptied or replaced; start with the right one, or remove ${knownEtcdFile(dataDir)} to begin with an empty cluster`,
+      )
     const isNew = !existsSync(caFile)
     if (found !== undefined && !(isNew && server.mayJoin))
       // A server learns its range from the store, so only `wherry up` can be on another one.
@@ -86,6 +99,7 @@ async function openShared(config: ProcessConfig, logger: Logger, context: RoleCo
       nowMs: systemClock.now(),
     })
     await claimStore(store, mark(shared.clusterName, shared.octet, shared.runtime))
+    writePrivateFile(claimedFile(dataDir), '')
     return { ...shared, store }
   } catch (error) {
     await store.close()

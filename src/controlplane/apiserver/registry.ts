@@ -222,7 +222,8 @@ export class Registry {
       outcome = 'committed'
       at = revision
       await cache.reach(revision)
-      const cached = this.cacheOf(definition).get(key)
+      // A cache that is being read anew refuses everybody; but this write is done, and must not be told otherwise.
+      const cached = cache.serving ? this.cacheOf(definition).get(key) : undefined
       // The cache's own copy carries the shared encoding; somebody may have written again already.
       return cached?.revision === revision ? cached : asOf(revision)
     } catch (error) {

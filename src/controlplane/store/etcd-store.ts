@@ -48,6 +48,7 @@ const FIRST_READ: CallLimits = { attemptMs: 3_000, totalMs: 3_000 }
 const PAGE_KEYS = 1_000
 const DIGEST_PAGE_KEYS = 20_000
 const LIST_TRIES = 5
+const REMEMBER_MS = 10_000
 
 /**
  * The shared store: a thin translation to etcd's own transactions, ranges and watches. Stateless but for what it takes
@@ -64,6 +65,9 @@ class EtcdStore implements Store {
   #clusterId: string | undefined
   /** The highest revision of any answer. */
   #newest: Revision = 0n
+  #remembered: Revision = 0n
+  /** Nothing is noted before `connect` has compared. */
+  #rememberedMs = Number.POSITIVE_INFINITY
   #failure: StoreError | undefined
   #isAway = false
 
@@ -81,6 +85,7 @@ class EtcdStore implements Store {
     const found = { clusterId: this.#clusterId!, prefix: place?.there ?? '/registry', revision }
     checkKnownCluster(readKnownCluster(knownPath), found, this.#members.names, knownPath)
     writeKnownCluster(knownPath, found)
+    this.#rememberedMs = this.#options.clock.monotonic()
   }
 
   async get(key: string): Promise<KeyValue | undefined> {
@@ -258,6 +263,7 @@ class EtcdStore implements Store {
           : undefined
     if (why !== undefined) this.#fail(new StoreError('failed', `the etcd at ${this.#members.names} ${why}`))
     if (revision > this.#newest) this.#newest = revision
+    this.#rememberAtTimes()
     if (!this.#isAway) return
     this.#isAway = false
     this.#options.logger.info({ etcd: this.#members.names }, 'etcd answers again')
@@ -265,6 +271,8 @@ class EtcdStore implements Store {
 
   #fail(error: StoreError): never {
     if (this.#failure === undefined) {
+      // The next start must not take for the truth what this one has found out about.
+      this.#remember()
       this.#failure = error
       this.#stop.abort()
       this.#options.onFailure(error)
@@ -283,6 +291,15 @@ class EtcdStore implements Store {
     this.#isAway = true
     const reason = why instanceof Error ? why.message : String(why)
     this.#options.logger.warn({ etcd: this.#members.names, reason }, 'etcd does not answer; trying again')
+  }
+
+  /** Also after a kill the next start knows to within seconds how far etcd had come. */
+  #rememberAtTimes(): void {
+    const nowMs = this.#options.clock.monotonic()
+    if (nowMs - this.#rememberedMs < REMEMBER_MS || this.#newest === this.#remembered) return
+    this.#rememberedMs = nowMs
+    this.#remembered = this.#newest
+    this.#remember()
   }
 
   #remember(): void {

@@ -14,6 +14,9 @@ interface Attempt {
 
 const KEYS = 12
 
+/** What of a store a history is taken of. */
+export type HistoryStore = Pick<Store, 'get' | 'list' | 'commit' | 'watch' | 'currentRevision'>
+
 /** mulberry32: small, and the same everywhere. */
 export function seeded(seed: number): () => number {
   let state = seed >>> 0
@@ -31,7 +34,7 @@ export function seeded(seed: number): () => number {
  * expectation held when its write did, and no revision is missing, repeated, split or out of order.
  */
 export class EtcdHistory {
-  readonly #store: Store
+  readonly #store: HistoryStore
   readonly #random: () => number
   readonly #attempts: Attempt[] = []
   readonly #events: StoreEvent[] = []
@@ -40,7 +43,7 @@ export class EtcdHistory {
   #stopped = false
   #count = 0
 
-  constructor(store: Store, seed: number) {
+  constructor(store: HistoryStore, seed: number) {
     this.#store = store
     this.#random = seeded(seed)
   }
@@ -117,7 +120,7 @@ export class EtcdHistory {
     for (const { key, value, outcome } of this.#attempts) {
       if (outcome.kind !== 'ok') continue
       const event = wroteAt.get(`${outcome.revision} ${key}`)
-      // A deletion of what was not there leaves no event.
+      // A deletion of what was not there leaves no event, and one through the API does not say its revision.
       if (value === undefined && event === undefined) continue
       assert(event !== undefined, `${what}: ${key}=${value} was acknowledged at ${outcome.revision} and is no event`)
       if (value !== undefined) assert.equal(event.type === 'put' ? `${Buffer.from(event.value)}` : 'deleted', value)
