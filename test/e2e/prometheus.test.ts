@@ -5,7 +5,9 @@ import { request } from 'node:https'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { startTestCluster, type TestCluster } from '../harness/cluster.ts'
+import { dashboardQueries } from '../harness/dashboard-queries.ts'
 import { eventually } from '../harness/eventually.ts'
+import { startHttpLoad } from '../harness/http-load.ts'
 import { KUBECTL_MISSING, type Kubectl, kubectlOk, kubectls } from '../harness/kubectl.ts'
 import {
   checkConfig,
@@ -69,6 +71,9 @@ const ANNOTATED = [
     spec: { selector: { app: 'worker' }, ports: [{ port: 80, targetPort: 9100 }] },
   },
 ]
+
+/** Panels that are empty where all is well, or where nothing scales. */
+const OF_TROUBLE = new Set(['Errors of the proxy', 'API errors', 'Autoscalers'])
 
 /** Debian's Prometheus has been built without it. */
 const KNOWS_KUBERNETES =
@@ -210,6 +215,41 @@ else
           })
         })
       })
+
+    describe('the dashboard of Grafana', () => {
+      let prometheus: PrometheusServer
+      let load: ReturnType<typeof startHttpLoad>
+      before(async () => {
+        const { nodes } = await cluster.status()
+        load = startHttpLoad([`http://${nodes[0]?.address}:30080/`], { clients: 2, keepAlive: true, pauseMs: 20 })
+        prometheus = await startPrometheus(await install(cluster, 'prometheus-http-sd.yml'))
+      })
+      after(async () => {
+        await load?.stop()
+        await prometheus?.close()
+      })
+
+      test('asks nothing that Prometheus does not understand, and gets an answer where there is one', async () => {
+        const queries = dashboardQueries(`${EXAMPLES}grafana-dashboard.json`)
+        assert.ok(queries.length > 30)
+        for (const { panel, expression } of queries)
+          await eventually(async () => {
+            const found = await prometheus.query(expression)
+            assert.ok(found.length > 0 || OF_TROUBLE.has(panel), `${panel}: nothing for ${expression}`)
+            return true
+          }, 60_000)
+      })
+
+      test('shows the traffic that there is', async () => {
+        const front = 'namespace="shop",service="front"'
+        const rate = await prometheus.query(`sum(rate(wherry_http_requests_total{${front}}[40s]))`)
+        assert.ok(Number(rate[0]?.value[1]) > 1)
+        const pods = await prometheus.query(`count(sum by (pod) (wherry_http_requests_total{${front},pod!=""}))`)
+        assert.equal(pods[0]?.value[1], '3')
+        const failed = await prometheus.query(`sum(wherry_http_requests_total{${front},code="5xx"})`)
+        assert.deepEqual(failed, [])
+      })
+    })
 
     test('promtool finds nothing to say about any of our series', async () => {
       const { api, nodes } = await cluster.status()
