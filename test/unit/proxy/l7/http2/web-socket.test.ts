@@ -105,6 +105,7 @@ test('a server that goes, and a client that resets, break the other side off', a
   const { proxy } = await startProxy(t, [echo.port])
   const first = await open(t, proxy.port)
   await once(first, 'response')
+  first.on('end', () => first.end())
   const closed = once(first.resume(), 'close')
   echo.sockets[0]!.terminate()
   await closed
