@@ -5,6 +5,7 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
@@ -81,6 +82,28 @@ export class TestEngine {
     const exit = once(child, 'exit')
     child.kill(signal)
     await exit
+    if (signal === 'SIGKILL') this.#killContainerd()
+  }
+
+  /** What a dockerd that was killed leaves: a containerd that keeps its sockets from the next one, and its process numbers. */
+  #killContainerd(): void {
+    const file = join(this.directory, 'exec/containerd/containerd.pid')
+    try {
+      const pid = Number(readFileSync(file, 'latin1'))
+      if (readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(this.directory)) process.kill(pid, 'SIGKILL')
+    } catch {
+      // Gone with it.
+    }
+    for (const path of [file, join(this.directory, 'pid')]) rmSync(path, { force: true })
+  }
+
+  /** Ends the containers of an engine that can end nothing any more. */
+  #killShims(): void {
+    for (const { pid, command } of processes()) {
+      if (!command.includes('containerd-shim') || !command.includes(this.directory)) continue
+      for (const child of processes()) if (child.parent === pid) kill(child.pid)
+      kill(pid)
+    }
   }
 
   signal(name: 'SIGSTOP' | 'SIGCONT'): void {
@@ -111,9 +134,33 @@ export class TestEngine {
 
   killNow(): void {
     this.#child?.kill('SIGKILL')
+    this.#killContainerd()
+    this.#killShims()
     for (const path of mountsBeneath(this.directory)) spawnSync('umount', ['--lazy', path], { stdio: 'ignore' })
     rmSync(this.directory, { recursive: true, force: true, maxRetries: 3, retryDelay: 100 })
   }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // Gone already.
+  }
+}
+
+function processes(): readonly { readonly pid: number; readonly parent: number; readonly command: string }[] {
+  return readdirSync('/proc').flatMap((name) => {
+    const pid = Number(name)
+    if (!Number.isInteger(pid)) return []
+    try {
+      const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+      const parent = Number(stat.slice(stat.lastIndexOf(')') + 4).split(' ')[0])
+      return [{ pid, parent, command: readFileSync(`/proc/${pid}/cmdline`, 'latin1') }]
+    } catch {
+      return []
+    }
+  })
 }
 
 /** Where something is mounted below a directory, the deepest first. */
