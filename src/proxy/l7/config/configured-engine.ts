@@ -322,7 +322,7 @@ function takesEverything({ hosts, path, methods, headers, backends }: RouteConfi
 
 function upstreamOptions(config: BackendConfig, tls: UpstreamTlsOptions | undefined, secret: string): UpstreamOptions {
   const { name, endpoints, algorithm, sticky, retries, outlierDetection } = config
-  const { key, slowStart, zone, panicThreshold, timeouts, limits, proxyProtocol } = config
+  const { key, slowStart, zone, panicThreshold, timeouts, limits, proxyProtocol, protocol } = config
   return {
     name,
     endpoints,
@@ -341,6 +341,7 @@ function upstreamOptions(config: BackendConfig, tls: UpstreamTlsOptions | undefi
       circuit: limits,
       tls,
       proxyProtocol,
+      protocol,
       budget: retries?.budget,
       affinity: sticky === undefined ? undefined : { secret, ...sticky },
     }),

@@ -6,6 +6,7 @@ import type { OutlierDetectionOptions } from '../../resilience/outlier-detection
 import type { KeySource } from '../engine/request-key.ts'
 import type { EndpointOptions } from '../engine/upstream.ts'
 import type { UpstreamTimeouts } from '../engine/upstream-timeouts.ts'
+import { UPSTREAM_PROTOCOLS } from '../engine/upstream-transport.ts'
 import type { ConfigNode } from './config-node.ts'
 import { decodeBackendTls } from './decode-backend-tls.ts'
 import { ifGiven } from './if-given.ts'
@@ -32,6 +33,7 @@ export function decodeBackend(name: string, node: ConfigNode): BackendConfig | u
     'limits',
     'tls',
     'proxyProtocol',
+    'protocol',
     'probe',
   ])
   if (fields === undefined) return undefined
@@ -44,6 +46,7 @@ export function decodeBackend(name: string, node: ConfigNode): BackendConfig | u
   if (probe !== undefined && algorithm !== undefined && algorithm !== 'prequal') {
     fields.probe.fault(`has no effect with balance ${algorithm}: choose prequal`)
   }
+  checkProtocol(fields.protocol, !fields.tls.isAbsent, !fields.proxyProtocol.isAbsent)
   return {
     name,
     endpoints: decodeEndpoints(fields.endpoints),
@@ -61,7 +64,16 @@ export function decodeBackend(name: string, node: ConfigNode): BackendConfig | u
       limits: ifGiven(fields.limits, decodeLimits),
       tls: ifGiven(fields.tls, decodeBackendTls),
       proxyProtocol: ifGiven(fields.proxyProtocol, (version) => version.oneOf(['v1', 'v2'])),
+      protocol: ifGiven(fields.protocol, (protocol) => protocol.oneOf(UPSTREAM_PROTOCOLS)),
     }),
+  }
+}
+
+function checkProtocol(node: ConfigNode, hasTls: boolean, hasHeader: boolean): void {
+  if (node.value === 'h2' && !hasTls) node.fault('h2 needs tls; HTTP/2 without it is h2c')
+  if (node.value === 'h2c' && hasTls) node.fault('h2c is without tls; with it the protocol is h2')
+  if (hasHeader && (node.value === 'h2' || node.value === 'h2c')) {
+    node.fault('carries the requests of many clients on one connection, and proxyProtocol is for one client only')
   }
 }
 

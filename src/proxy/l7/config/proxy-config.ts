@@ -7,6 +7,7 @@ import type { RetryBudgetOptions } from '../../resilience/retry-budget.ts'
 import type { KeySource } from '../engine/request-key.ts'
 import type { EndpointOptions } from '../engine/upstream.ts'
 import type { UpstreamTimeouts } from '../engine/upstream-timeouts.ts'
+import type { UpstreamProtocol } from '../engine/upstream-transport.ts'
 import type { LoadProberOptions } from '../probing/load-prober.ts'
 import type { ProxyProtocolVersion } from '../proxy-protocol/write-proxy-header.ts'
 import type { RouteRule } from '../routes/route-rule.ts'
@@ -56,6 +57,8 @@ export interface BackendConfig {
   readonly tls?: BackendTlsConfig
   /** Connections begin with such a header and are each for one client's connection. */
   readonly proxyProtocol?: ProxyProtocolVersion
+  /** What endpoints speak: `http1`, `h2c` (HTTP/2 without TLS), `h2` or, chosen over TLS, `auto`. Default `http1`. */
+  readonly protocol?: UpstreamProtocol
   /** For `prequal`: endpoints are asked for their load. Default: the proxy goes by what it sees itself. */
   readonly probe?: ProbeConfig
 }
