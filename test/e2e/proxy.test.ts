@@ -215,6 +215,36 @@ describe('wherry proxy', () => {
     })
   }
 
+  it('is replaced without a connection reset, though its workers have queues of their own', async (t) => {
+    const file = join(scratch(t), 'routes.yaml')
+    writeConfig(file, [await startBackend(t, 'a')])
+    const program = await startProgram(t, ['--config', file, '--workers', '2', '--drain', '1'])
+    const [frozen] = await pidsOf(program)
+    // What arrives at this one waits, and would be reset when it ends.
+    process.kill(frozen!, 'SIGSTOP')
+    const load = startHttpLoad([program.url], { clients: 8, keepAlive: false })
+    const waiting = Array.from({ length: 24 }, () => ask(program.url).then(({ body_ }) => body_))
+    await Promise.race(waiting)
+    program.process.kill('SIGUSR2')
+    const successor = Number(
+      await eventually(() => /process (\d+) has taken over/.exec(program.output())?.[1], WITHIN_MS, program.output()),
+    )
+    t.after(() => {
+      try {
+        process.kill(successor, 'SIGKILL')
+      } catch {
+        // It has ended, as it was told.
+      }
+    })
+    process.kill(frozen!, 'SIGKILL')
+    assert.deepEqual([...new Set(await Promise.all(waiting))], ['a'])
+    await once(program.process, 'exit')
+    const { ok, failures } = await load.stop()
+    assert.deepEqual(failures, [])
+    assert.ok(ok > 8, `${ok} requests`)
+    process.kill(successor, 'SIGTERM')
+  })
+
   it('goes on when the program that is to replace it cannot start', async (t) => {
     const file = join(scratch(t), 'routes.yaml')
     writeConfig(file, [await startBackend(t, 'a')])

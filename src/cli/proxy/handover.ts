@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process'
 
 /** What a proxy leaves to the one that comes in its place. */
 export interface Handover {
-  /** Listening sockets by the names of their listeners; in the successor they are its descriptors from 4 on. */
-  readonly sockets: Readonly<Record<string, number>>
+  /** Each worker's listening sockets by the names of their listeners; in the successor its descriptors from 4 on. */
+  readonly sockets: readonly Readonly<Record<string, number>>[]
   /** Of all listeners, for those that may have any. */
   readonly ports: Readonly<Record<string, number>>
   /** Of sessions that stick. */
@@ -33,15 +33,19 @@ export function reportReady(): void {
  * when it serves requests; rejects, with nothing left of it, when it does not get so far.
  */
 export function startSuccessor({ sockets, ports, secret }: Handover): Promise<number> {
-  const names = Object.keys(sockets)
+  const descriptors: number[] = []
   const left: Handover = {
-    sockets: Object.fromEntries(names.map((name, i) => [name, FIRST_DESCRIPTOR + i])),
+    sockets: sockets.map((own) =>
+      Object.fromEntries(
+        Object.entries(own).map(([name, fd]) => [name, FIRST_DESCRIPTOR + descriptors.push(fd) - 1] as const),
+      ),
+    ),
     ports,
     secret,
   }
   const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
     env: { ...process.env, [VARIABLE]: JSON.stringify(left) },
-    stdio: ['inherit', 'inherit', 'inherit', 'ipc', ...names.map((name) => sockets[name]!)],
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc', ...descriptors],
   })
   return new Promise((resolve, reject) => {
     const fail = (why: string): void => {

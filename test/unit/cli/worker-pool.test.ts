@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { canReusePort } from '../../../src/cli/proxy/worker/reuse-port.ts'
 import { WorkerPool } from '../../../src/cli/proxy/worker/worker-pool.ts'
@@ -85,4 +85,55 @@ test('reusePort is known from Node 23.1 on, on Linux', () => {
   assert.equal(canReusePort('23.0.9', 'linux'), false)
   assert.equal(canReusePort('22.18.0', 'linux'), false)
   assert.equal(canReusePort('24.1.0', 'darwin'), false)
+})
+
+/** Connections that each send a request at once, and what becomes of them. */
+function burst(t: TestContext, port: number, count: number): { answered(): number; readonly broken: string[] } {
+  let answered = 0
+  const broken: string[] = []
+  for (let i = 0; i < count; i++) {
+    const socket = connect(port, '127.0.0.1')
+    t.after(() => socket.destroy())
+    socket.on('error', (error) => broken.push(error.message))
+    socket.once('data', () => answered++)
+    socket.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+  }
+  return { answered: () => answered, broken }
+}
+
+test('connections that wait for a worker that dies are served by the one in its place', async (t) => {
+  if (!canReusePort(process.versions.node, process.platform)) return t.skip('no reusePort here')
+  const pool = startPool(t, 2, true)
+  await pool.apply(configOf(await startBackend(t, 'a')))
+  const [{ pid: frozen } = { pid: 0 }] = await workersOf(pool)
+  process.kill(frozen, 'SIGSTOP')
+  const { answered, broken } = burst(t, pool.ports.web!, 32)
+  // Those of the other one.
+  await eventually(() => (answered() > 0 ? true : undefined))
+  assert.ok(answered() < 32)
+  process.kill(frozen, 'SIGKILL')
+  await eventually(() => (answered() === 32 || broken.length > 0 ? true : undefined))
+  assert.deepEqual(broken, [])
+})
+
+test('a worker that dies again and again leaves its connections to the others', async (t) => {
+  if (!canReusePort(process.versions.node, process.platform)) return t.skip('no reusePort here')
+  const pool = startPool(t, 2, true)
+  await pool.apply(configOf(await startBackend(t, 'a')))
+  const [{ pid: stays } = { pid: 0 }] = await workersOf(pool)
+  for (let deaths = 0; deaths < 3; deaths++) {
+    const other = await eventually(async () => {
+      const workers = await workersOf(pool)
+      return workers.length === 2 ? workers.find(({ pid }) => pid !== stays)?.pid : undefined
+    })
+    process.kill(other, 'SIGKILL')
+    await eventually(async () => {
+      const pids = (await workersOf(pool)).map(({ pid }) => pid)
+      return pids.includes(other) ? undefined : true
+    })
+  }
+  // Within the 200 ms in which nobody is in its place.
+  const { answered, broken } = burst(t, pool.ports.web!, 16)
+  await eventually(() => (answered() + broken.length === 16 ? true : undefined))
+  assert.deepEqual(broken, [])
 })

@@ -3,6 +3,7 @@ import cluster from 'node:cluster'
 import { fileURLToPath } from 'node:url'
 import type { ProxyConfig } from '../../../proxy/l7/config/proxy-config.ts'
 import type { MetricFamilies } from '../../../proxy/l7/worker/proxy-worker.ts'
+import type { HeldSockets } from './held-sockets.ts'
 import type { FromWorker, ToWorker, WorkerRequest } from './protocol.ts'
 import { WorkerGone, type WorkerHandle } from './worker-handle.ts'
 
@@ -10,6 +11,8 @@ export interface ChildWorkerOptions {
   /** Each listens for itself; else they share the parent's sockets by `node:cluster`. */
   readonly reusePort: boolean
   readonly secret: string
+  /** The sockets that it is to listen on; from its first configuration on it keeps them up to date. */
+  readonly sockets: HeldSockets
   onTap(lines: string): void
   onWarning(message: string): void
   /** It ended, asked or not. */
@@ -21,6 +24,9 @@ const ANSWER_MS = 10_000
 /** For a drained worker to write its log and end. */
 const END_MS = 3_000
 
+/** Standard streams and the channel come before. */
+const FIRST_DESCRIPTOR = 4
+
 interface Waiting {
   resolve(result: unknown): void
   reject(error: Error): void
@@ -30,13 +36,19 @@ interface Waiting {
 /** A worker in a process of its own. */
 export class ChildWorker implements WorkerHandle {
   readonly #process: ChildProcess
+  readonly #options: ChildWorkerOptions
   readonly #waiting = new Map<number, Waiting>()
   #nextId = 1
   #gone: string | undefined
 
   constructor(options: ChildWorkerOptions) {
-    this.#process = startProcess(options.reusePort)
-    this.#process.on('message', (message: FromWorker) => this.#onMessage(message, options))
+    this.#options = options
+    const inherited = Object.entries(options.sockets.descriptors())
+    this.#process = startProcess(
+      options.reusePort,
+      inherited.map(([, fd]) => fd),
+    )
+    this.#process.on('message', (message: FromWorker, handle: unknown) => this.#onMessage(message, handle, options))
     const ended = (how: string): void => {
       if (this.#gone !== undefined) return
       this.#gone = how
@@ -49,7 +61,12 @@ export class ChildWorker implements WorkerHandle {
     }
     this.#process.once('exit', (code, signal) => ended(signal ?? `exit code ${code}`))
     this.#process.once('error', (error) => ended(error.message))
-    this.#send({ type: 'start', reusePort: options.reusePort, secret: options.secret })
+    this.#send({
+      type: 'start',
+      reusePort: options.reusePort,
+      secret: options.secret,
+      inherited: Object.fromEntries(inherited.map(([name], i) => [name, FIRST_DESCRIPTOR + i])),
+    })
   }
 
   get pid(): number | undefined {
@@ -60,8 +77,12 @@ export class ChildWorker implements WorkerHandle {
     return this.#ask({ type: 'prepare', config })
   }
 
-  commit(): Promise<void> {
-    return this.#ask({ type: 'commit' })
+  async commit(): Promise<void> {
+    await this.#ask({ type: 'commit' })
+    const { reusePort, sockets } = this.#options
+    if (!reusePort) return
+    await this.#ask({ type: 'sockets' })
+    sockets.settle()
   }
 
   abort(): Promise<void> {
@@ -85,7 +106,7 @@ export class ChildWorker implements WorkerHandle {
   }
 
   descriptors(): Readonly<Record<string, number>> {
-    return {}
+    return this.#options.sockets.descriptors()
   }
 
   async drain(withinMs: number): Promise<void> {
@@ -127,7 +148,8 @@ export class ChildWorker implements WorkerHandle {
     if (this.#process.connected) this.#process.send(message, () => {})
   }
 
-  #onMessage(message: FromWorker, options: ChildWorkerOptions): void {
+  #onMessage(message: FromWorker, handle: unknown, options: ChildWorkerOptions): void {
+    if (message.type === 'socket') options.sockets.add(message.name, handle)
     if (message.type === 'tapped') options.onTap(message.lines)
     else if (message.type === 'warning') options.onWarning(message.message)
     // Others are the cluster module's.
@@ -141,10 +163,11 @@ export class ChildWorker implements WorkerHandle {
   }
 }
 
-function startProcess(reusePort: boolean): ChildProcess {
+/** `descriptors`: of this process, that the other one is to have from `FIRST_DESCRIPTOR` on. */
+function startProcess(reusePort: boolean, descriptors: readonly number[]): ChildProcess {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
   const file = fileURLToPath(new URL(`./main.${extension}`, import.meta.url))
-  if (reusePort) return fork(file, [], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  if (reusePort) return fork(file, [], { stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...descriptors] })
   // Workers accept by themselves; else each connection would come through this process.
   cluster.schedulingPolicy = cluster.SCHED_NONE
   cluster.setupPrimary({ exec: file, args: [] })

@@ -4,12 +4,19 @@ import type { ProxyConfig } from '../../../proxy/l7/config/proxy-config.ts'
 export type WorkerRequest =
   | { readonly type: 'prepare'; readonly config: ProxyConfig }
   | { readonly type: 'commit' | 'abort' | 'metrics' | 'status' | 'reopenLog' }
+  /** Its listening sockets come as `socket`, before the answer. */
+  | { readonly type: 'sockets' }
   | { readonly type: 'tap'; readonly isOn: boolean }
   | { readonly type: 'drain'; readonly withinMs: number }
 
 export type ToWorker =
-  /** Comes first. */
-  | { readonly type: 'start'; readonly reusePort: boolean; readonly secret: string }
+  /** Comes first. `inherited`: sockets that listen already, as descriptors of the worker, by the listeners' names. */
+  | {
+      readonly type: 'start'
+      readonly reusePort: boolean
+      readonly secret: string
+      readonly inherited: Readonly<Record<string, number>>
+    }
   | { readonly type: 'request'; readonly id: number; readonly request: WorkerRequest }
   /** Ends all connections at once. */
   | { readonly type: 'destroy' }
@@ -17,5 +24,7 @@ export type ToWorker =
 export type FromWorker =
   | { readonly type: 'done'; readonly id: number; readonly result: unknown }
   | { readonly type: 'failed'; readonly id: number; readonly message: string; readonly code?: string }
+  /** Comes with a socket that listens. */
+  | { readonly type: 'socket'; readonly name: string }
   | { readonly type: 'tapped'; readonly lines: string }
   | { readonly type: 'warning'; readonly message: string }

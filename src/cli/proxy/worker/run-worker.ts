@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import { ProxyWorker } from '../../../proxy/l7/worker/proxy-worker.ts'
 import type { FromWorker, ToWorker, WorkerRequest } from './protocol.ts'
 
@@ -13,6 +14,7 @@ export function runWorker(): void {
       worker = new ProxyWorker({
         reusePort: message.reusePort,
         secret: message.secret,
+        inherited: message.inherited,
         onTap: (lines) => send({ type: 'tapped', lines }),
         onWarning: (text) => send({ type: 'warning', message: text }),
       })
@@ -36,6 +38,8 @@ async function answer(worker: ProxyWorker, request: WorkerRequest): Promise<unkn
       return worker.prepare(request.config)
     case 'commit':
       return worker.commit()
+    case 'sockets':
+      return sendSockets(worker.handles())
     case 'abort':
       return worker.abort()
     case 'metrics':
@@ -48,5 +52,15 @@ async function answer(worker: ProxyWorker, request: WorkerRequest): Promise<unkn
       return worker.setTapped(request.isOn)
     case 'drain':
       return worker.drain(request.withinMs)
+  }
+}
+
+/** They stay open here, too. */
+async function sendSockets(handles: Readonly<Record<string, object>>): Promise<void> {
+  for (const [name, handle] of Object.entries(handles)) {
+    const message: FromWorker = { type: 'socket', name }
+    await new Promise<void>((resolve, reject) => {
+      process.send?.(message, handle as Socket, {}, (error) => (error === null ? resolve() : reject(error)))
+    })
   }
 }

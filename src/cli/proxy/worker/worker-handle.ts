@@ -10,7 +10,7 @@ export interface WorkerHandle {
   status(): Promise<unknown>
   setTapped(isOn: boolean): Promise<void>
   reopenLog(): Promise<void>
-  /** The listening sockets of this process, by the names of their listeners; none of another process's. */
+  /** Listening sockets as descriptors of this process, by the names of their listeners. */
   descriptors(): Readonly<Record<string, number>>
   /** Lets requests under way finish for so long, then ends. */
   drain(withinMs: number): Promise<void>

@@ -3,12 +3,15 @@ import type { ListenerConfig, ProxyConfig } from '../../../proxy/l7/config/proxy
 import type { MetricFamilies } from '../../../proxy/l7/worker/proxy-worker.ts'
 import type { Handover } from '../handover.ts'
 import { ChildWorker } from './child-worker.ts'
+import { HeldSockets } from './held-sockets.ts'
 import { createLocalWorker } from './local-worker.ts'
 import { probePorts } from './probe-ports.ts'
 import { WorkerGone, type WorkerHandle } from './worker-handle.ts'
 
 const RESTART_MS_MIN = 50
 const RESTART_MS_MAX = 5_000
+/** So long connections may wait in the queue of a worker that is being started again. */
+const HELD_MS_MAX = 100
 /** A worker that has run this long is well again: its next restart comes at once. */
 const HEALTHY_MS = 10_000
 
@@ -27,6 +30,8 @@ export interface WorkerPoolOptions {
 interface Seat {
   readonly index: number
   worker: WorkerHandle | undefined
+  /** Of its processes, one after another. */
+  sockets: HeldSockets
   startedAtMs: number
   restartMs: number
   timer: NodeJS.Timeout | undefined
@@ -58,6 +63,8 @@ export class WorkerPool {
     this.#seats = Array.from({ length: options.workers }, (_, index) => ({
       index,
       worker: undefined,
+      // A worker in this process has them itself.
+      sockets: new HeldSockets(options.workers === 1 ? {} : options.handover?.sockets[index]),
       startedAtMs: 0,
       restartMs: 0,
       timer: undefined,
@@ -69,9 +76,9 @@ export class WorkerPool {
     return this.#ports
   }
 
-  /** The listening sockets of this process, by the listeners' names; workers' own are not among them. */
-  get sockets(): Readonly<Record<string, number>> {
-    return Object.assign({}, ...this.#workers().map((worker) => worker.descriptors()))
+  /** The listening sockets of each worker as descriptors of this process, by the listeners' names. */
+  get sockets(): readonly Readonly<Record<string, number>>[] {
+    return this.#seats.map(({ worker, sockets }) => worker?.descriptors() ?? sockets.descriptors())
   }
 
   /** Grows with each configuration that holds. */
@@ -103,6 +110,8 @@ export class WorkerPool {
       throw error
     }
     await Promise.all(prepared.map((worker) => worker.commit().catch((error: unknown) => this.#giveUp(worker, error))))
+    // Who is started again finds its ports by itself; of those that it had some may be no listener's any more.
+    for (const seat of this.#seats) if (seat.worker === undefined) seat.sockets.close()
     this.#version++
   }
 
@@ -175,7 +184,10 @@ export class WorkerPool {
   /** Resolves when all have ended. */
   async drain(withinMs: number): Promise<void> {
     this.#isClosing = true
-    for (const { timer } of this.#seats) clearTimeout(timer)
+    for (const { timer, sockets } of this.#seats) {
+      clearTimeout(timer)
+      sockets.close()
+    }
     await Promise.all(this.#workers().map((worker) => worker.drain(withinMs)))
   }
 
@@ -207,7 +219,7 @@ export class WorkerPool {
     if (workers === 1) {
       seat.worker = createLocalWorker({
         reusePort: false,
-        inherited: this.#options.handover?.sockets ?? {},
+        inherited: this.#options.handover?.sockets[0] ?? {},
         secret,
         onTap,
         onWarning: onMessage,
@@ -217,6 +229,7 @@ export class WorkerPool {
     const worker = new ChildWorker({
       reusePort,
       secret,
+      sockets: seat.sockets,
       onTap,
       onWarning: onMessage,
       onExit: (how) => this.#exited(seat, worker, how),
@@ -234,6 +247,8 @@ export class WorkerPool {
     if (this.#isClosing || this.#config === undefined) return
     const isWell = performance.now() - seat.startedAtMs > HEALTHY_MS
     seat.restartMs = isWell ? RESTART_MS_MIN : Math.min(RESTART_MS_MAX, Math.max(RESTART_MS_MIN, seat.restartMs * 2))
+    // Connections that wait for it are better off with the others than behind a worker that dies again and again.
+    if (seat.restartMs > HELD_MS_MAX) seat.sockets.close()
     this.#options.onMessage(`worker ${seat.index + 1} ended (${how}); starting it again in ${seat.restartMs} ms`)
     seat.timer = setTimeout(() => void this.#inTurn(() => this.#restart(seat)), seat.restartMs)
   }

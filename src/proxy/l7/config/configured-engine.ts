@@ -168,6 +168,11 @@ export class ConfiguredEngine {
     return Object.fromEntries(this.#listeners.map(({ config, listener }) => [config.name, listener.descriptor]))
   }
 
+  /** The same as they can be sent to another process. */
+  handles(): Readonly<Record<string, object>> {
+    return Object.fromEntries(this.#listeners.map(({ config, listener }) => [config.name, listener.handle]))
+  }
+
   #find(wanted: ListenerConfig): OpenListener | undefined {
     return this.#listeners.find(({ config }) => isSameAddress(config, wanted))
   }

@@ -47,6 +47,8 @@ export interface EngineListener {
   readonly port: number
   /** Of the listening socket, for a process that comes in the place of this one; -1: it has none. */
   readonly descriptor: number
+  /** The listening socket below `net.Server`, to be sent to another process. */
+  readonly handle: object
   /** Takes up the connections that wait, if it was opened with `isHeld`, and from here on all at once. */
   begin(): void
   /** From here on new connections are served so; those that are open go on as they were begun. */
@@ -236,6 +238,7 @@ export class Engine {
     return {
       port: typeof address === 'object' && address !== null ? address.port : 0,
       descriptor: handle.fd ?? -1,
+      handle,
       begin: () => takeWaiting(serving.accept),
       change: (next) => {
         this.#letGo(serving)

@@ -68,6 +68,11 @@ export class ProxyWorker {
     return this.#configured.descriptors()
   }
 
+  /** The same as they can be sent to another process. */
+  handles(): Readonly<Record<string, object>> {
+    return this.#configured.handles()
+  }
+
   metrics(): Promise<MetricFamilies> {
     return this.#registry.getMetricsAsJSON()
   }
