@@ -127,9 +127,7 @@ export class MeshMetrics implements MetricSource<MeshPart> {
 
   #chooseWindows(namespace: string, service: string): Windows {
     const all = [...this.#collector.proxies()].flatMap((proxy) =>
-      [...proxy.endpoints(namespace)]
-        .filter((endpoint) => endpoint.service === service)
-        .map((endpoint) => ({ proxy, endpoint })),
+      Array.from(proxy.ofService(namespace, service), (endpoint) => ({ proxy, endpoint })),
     )
     const sum = (one: (of: (typeof all)[number]) => number | undefined): number =>
       all.reduce((total, of) => total + (one(of) ?? 0), 0)

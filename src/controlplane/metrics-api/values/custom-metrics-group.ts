@@ -19,7 +19,7 @@ const VERSIONS = ['v1beta2', 'v1beta1'] as const
 /** Names that discovery shows; values are served of all. */
 const NAMES_MAX = 500
 /** Parts that are looked at before other work gets its turn. */
-const SLICE = 1_000
+const SLICE = 500
 
 /** What a path asks for. */
 interface Asked {
