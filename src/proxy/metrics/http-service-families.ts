@@ -1,3 +1,4 @@
+import type { MetricFamily, MetricSample } from '../../base/metric-families.ts'
 import type { HttpEndpoint, HttpService } from '../http-services/http-service.ts'
 import type { HttpServices } from '../http-services/http-services.ts'
 import {
@@ -8,8 +9,9 @@ import {
   type RequestSeries,
   STATUS_CLASSES,
 } from '../l7/metrics/upstream-metrics.ts'
-import { labelText, type MetricFamily, type MetricSample } from './exposition.ts'
 import { servicePortLabels } from './service-port-labels.ts'
+
+const DURATION = 'wherry_http_request_duration_seconds'
 
 /**
  * The golden signals of Services whose ports carry HTTP, by namespace, Service, port, route and pod. Series of endpoints
@@ -77,33 +79,35 @@ export function httpServiceFamilies(http: HttpServices): readonly MetricFamily[]
       name: 'wherry_http_client_connections',
       help: 'Connections of clients',
       type: 'gauge',
-      samples: () => [{ value: http.connections, labels: '' }],
+      samples: () => [{ value: http.connections }],
     },
     {
       name: 'wherry_http_refused_requests_total',
       help: 'Requests that were answered by the proxy itself before a Service was found, by reason',
       type: 'counter',
-      samples: () => [...http.errors].map(([code, value]) => ({ value, labels: labelText({ code }) })),
+      samples: () => [...http.errors].map(([code, value]) => ({ value, labels: { code } })),
     },
   ]
 }
 
-function serviceLabels({ name }: HttpService): string {
-  return labelText({ ...servicePortLabels(name) })
+type Labels = Readonly<Record<string, string>>
+
+function serviceLabels({ name }: HttpService): Labels {
+  return { ...servicePortLabels(name) }
 }
 
 /** The address, too: two pods of one name may have followed one another, and endpoints need not be pods. */
-function endpointLabels(service: HttpService, endpoint: string): string {
-  return labelText({ pod: service.pod(endpoint), endpoint })
+function endpointLabels(own: Labels, service: HttpService, endpoint: string): Labels {
+  return { ...own, pod: service.pod(endpoint), endpoint }
 }
 
 function* requests(service: HttpService): Generator<MetricSample> {
   const own = serviceLabels(service)
   for (const { route, endpoint, counts } of service.metrics.allSeries()) {
-    const labels = `${own},${labelText({ route })},${endpointLabels(service, endpoint)}`
+    const labels = endpointLabels({ ...own, route }, service, endpoint)
     for (let place = 0; place < STATUS_CLASSES; place++) {
       const value = counts[place]!
-      if (value > 0) yield { value, labels: `${labels},code="${place + 1}xx"` }
+      if (value > 0) yield { value, labels: { ...labels, code: `${place + 1}xx` } }
     }
   }
 }
@@ -111,21 +115,21 @@ function* requests(service: HttpService): Generator<MetricSample> {
 function* perSeries(service: HttpService, place: number): Generator<MetricSample> {
   const own = serviceLabels(service)
   for (const { route, endpoint, counts } of service.metrics.allSeries())
-    yield { value: counts[place]!, labels: `${own},${labelText({ route })},${endpointLabels(service, endpoint)}` }
+    yield { value: counts[place]!, labels: endpointLabels({ ...own, route }, service, endpoint) }
 }
 
 function* perEndpoint(service: HttpService, measure: (endpoint: HttpEndpoint) => number): Generator<MetricSample> {
   const own = serviceLabels(service)
   for (const [name, endpoint] of service.endpoints())
-    yield { value: measure(endpoint), labels: `${own},${endpointLabels(service, name)}` }
+    yield { value: measure(endpoint), labels: endpointLabels(own, service, name) }
 }
 
 function* connections(service: HttpService): Generator<MetricSample> {
   const own = serviceLabels(service)
   for (const [name, { openConnections, idleConnections }] of service.endpoints()) {
-    const labels = `${own},${endpointLabels(service, name)}`
-    yield { value: idleConnections, labels: `${labels},state="idle"` }
-    yield { value: openConnections - idleConnections, labels: `${labels},state="busy"` }
+    const labels = endpointLabels(own, service, name)
+    yield { value: idleConnections, labels: { ...labels, state: 'idle' } }
+    yield { value: openConnections - idleConnections, labels: { ...labels, state: 'busy' } }
   }
 }
 
@@ -133,26 +137,26 @@ function* durations(service: HttpService): Generator<MetricSample> {
   const own = serviceLabels(service)
   const byRoute = Map.groupBy([service.gone, ...service.metrics.allSeries()], ({ route }) => route)
   for (const [route, all] of byRoute) {
-    const labels = `${own},${labelText({ route })}`
+    const labels = { ...own, route }
     let count = 0
     for (let i = 0; i <= LATENCY_BOUNDS_MS.length; i++) {
       for (const { buckets } of all) count += buckets[i]!
       const le = i < LATENCY_BOUNDS_MS.length ? String(LATENCY_BOUNDS_MS[i]! / 1_000) : '+Inf'
-      yield { suffix: '_bucket', value: count, labels: `${labels},le="${le}"` }
+      yield { metricName: `${DURATION}_bucket`, value: count, labels: { ...labels, le } }
     }
     const sumMs = all.reduce((sum: number, { counts }: RequestSeries) => sum + counts[LATENCY_SUM_MS]!, 0)
-    yield { suffix: '_sum', value: sumMs / 1_000, labels }
-    yield { suffix: '_count', value: count, labels }
+    yield { metricName: `${DURATION}_sum`, value: sumMs / 1_000, labels }
+    yield { metricName: `${DURATION}_count`, value: count, labels }
   }
 }
 
 function* grpcResponses(service: HttpService): Generator<MetricSample> {
   const own = serviceLabels(service)
   for (const [code, value] of service.metrics.grpc.entries())
-    if (value > 0) yield { value, labels: `${own},grpc_code="${code}"` }
+    if (value > 0) yield { value, labels: { ...own, grpc_code: String(code) } }
 }
 
 function* errors(service: HttpService): Generator<MetricSample> {
   const own = serviceLabels(service)
-  for (const [code, value] of service.metrics.errors()) yield { value, labels: `${own},${labelText({ code })}` }
+  for (const [code, value] of service.metrics.errors()) yield { value, labels: { ...own, code } }
 }

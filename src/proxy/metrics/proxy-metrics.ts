@@ -15,7 +15,6 @@ import {
 } from '../l4/service-port.ts'
 import type { UserspaceDataplane } from '../l4/userspace-dataplane.ts'
 import type { TableKeeper } from '../table/table-keeper.ts'
-import { expositionText } from './exposition.ts'
 import { meshSummaryText } from './mesh-summary-text.ts'
 import { servicePortLabels } from './service-port-labels.ts'
 
@@ -88,8 +87,7 @@ export class ProxyMetrics {
 
   /** The exposition text and its content type. */
   async scrape(): Promise<{ readonly text: string; readonly contentType: string }> {
-    const { text, contentType } = await exposition(this.#families())
-    return { text: text + (await this.#httpText()), contentType }
+    return exposition([...this.#families(), ...(await this.#httpFamilies())])
   }
 
   /** What `/mesh` answers, in pieces. */
@@ -104,11 +102,11 @@ export class ProxyMetrics {
     })
   }
 
-  async #httpText(): Promise<string> {
+  async #httpFamilies(): Promise<readonly MetricFamily[]> {
     const { http } = this.#dataplane
-    if (http === undefined) return ''
+    if (http === undefined) return []
     const { httpServiceFamilies } = await import('./http-service-families.ts')
-    return expositionText(httpServiceFamilies(http))
+    return httpServiceFamilies(http)
   }
 
   #families(): readonly MetricFamily[] {
