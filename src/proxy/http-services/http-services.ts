@@ -9,6 +9,7 @@ import type { Endpoint, Listener } from '../table/routing-table.ts'
 import { DrainingEndpoints } from './draining-endpoints.ts'
 import { HttpClients } from './http-clients.ts'
 import { EVERYWHERE, HttpService, type HttpServiceContext } from './http-service.ts'
+import { SERVICE_ENGINE_SETTINGS } from './service-engine-settings.ts'
 
 export interface HttpServicesOptions {
   readonly clock: Clock
@@ -54,7 +55,7 @@ export class HttpServices {
   constructor(options: HttpServicesOptions) {
     const { clock, random, connectionsMax, isOwnPort } = options
     this.#options = options
-    this.engine = new Engine({ clock, random })
+    this.engine = new Engine({ settings: SERVICE_ENGINE_SETTINGS, clock, random })
     this.#context = {
       engine: this.engine,
       connectionsMax,

@@ -6,6 +6,9 @@ import { clientAddressAffinity } from './client-address-affinity.ts'
 import { CountedEjections } from './counted-ejections.ts'
 import type { HttpPortOptions } from './http-port-options.ts'
 
+/** Several of them may be under way on one connection of HTTP/2. */
+const REQUESTS_MAX = 16_384
+
 /** What is said of one Service port that a set of its endpoints is balanced by. */
 export interface HttpServiceSettings {
   readonly options: HttpPortOptions
@@ -32,7 +35,12 @@ export function upstreamOptions(settings: HttpServiceSettings, parts: HttpUpstre
   const { algorithm, key, sticky, secret, requestMs, perTryMs, retriesMax, retryStatuses, slowStartMs, requestsMax } =
     options
   const outliers = options.ejectsOutliers ? {} : { consecutiveFailures: 0, deviations: 0 }
-  const connections = Math.min(options.connectionsMax ?? Number.POSITIVE_INFINITY, parts.connectionsMax)
+  const { connectionsMax } = parts
+  // L4 knows no other limit than that of the process, and no Service should get less for being HTTP.
+  const circuit = {
+    connections: Math.min(options.connectionsMax ?? connectionsMax, connectionsMax),
+    requests: requestsMax ?? Math.max(REQUESTS_MAX, connectionsMax),
+  }
   const stays =
     affinityMs === undefined
       ? undefined
@@ -49,7 +57,7 @@ export function upstreamOptions(settings: HttpServiceSettings, parts: HttpUpstre
     health: new CountedEjections(new OutlierDetection(outliers), onEjected),
     retry: { triesMax: 1 + retriesMax, statuses: retryStatuses, ...(perTryMs === undefined ? {} : { perTryMs }) },
     timeouts: { requestMs },
-    circuit: { connections, ...(requestsMax === undefined ? {} : { requests: requestsMax }) },
+    circuit,
     ...(slowStartMs > 0 ? { slowStart: { windowMs: slowStartMs } } : {}),
     ...(sticky === undefined ? {} : { affinity: { ...sticky, secret } }),
     ...(stays ?? (usesKey(algorithm) ? { key } : {})),
