@@ -14,7 +14,7 @@ import { OutboxChunks } from './outbox.ts'
 import { TurnEnd } from './turn-end.ts'
 
 /** A head and 64 KiB, which many servers write at once, in one read: 60 µs for such an answer instead of 65. */
-const READ_BYTES = 80 * 1024
+export const READ_BYTES = 80 * 1024
 const SHORT_EVERY_MS = 20
 
 /** What all connections of one engine share: memory, heads, clock, time limits. One event loop has one. */

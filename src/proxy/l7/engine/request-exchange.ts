@@ -12,7 +12,7 @@ import type { RequestSeries } from '../metrics/upstream-metrics.ts'
 import { noteRequest, type RequestNote, UNREADABLE } from '../observe/request-note.ts'
 import type { RequestObserver } from '../observe/request-observer.ts'
 import type { ClientPeer } from './client-peer.ts'
-import type { EngineContext } from './engine-context.ts'
+import { type EngineContext, READ_BYTES } from './engine-context.ts'
 import { PROXY_ERRORS, type ProxyError } from './proxy-error.ts'
 import type { RequestCarrier } from './request-carrier.ts'
 import type { ResponseReceiver } from './response-receiver.ts'
@@ -21,8 +21,8 @@ import type { Upstream } from './upstream.ts'
 import type { UpstreamEndpoint } from './upstream-endpoint.ts'
 import type { Wire } from './wire.ts'
 
-/** Bodies up to this can be sent again. */
-const REPLAYABLE_BYTES_MAX = 64 * 1024
+/** Bodies up to this can be sent again: at least what may come in one read, before there is a connection. */
+const REPLAYABLE_BYTES_MAX = READ_BYTES
 const NEVER = Number.POSITIVE_INFINITY
 
 /** Whose requests they are: it gets the endpoint's response, or the reason why there is none. */
