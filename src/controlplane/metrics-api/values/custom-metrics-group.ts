@@ -74,12 +74,13 @@ async function byOwner<P extends MetricPart>(
   objects: ClusterObjects,
 ): Promise<ReadonlyMap<string, readonly P[]>> {
   const owners = new Map<string, P[]>()
+  const ownersOf = kind.owners(objects)
   let looked = 0
   for (const part of parts) {
     if (++looked % SLICE === 0) await new Promise((resolve) => setImmediate(resolve))
     if (!labels.matches(part.labels)) continue
     const pod = objects.find(PODS, part.namespace, part.pod)
-    for (const key of pod === undefined ? [] : kind.ownersOf(part, pod, objects)) {
+    for (const key of pod === undefined ? [] : ownersOf(part, pod)) {
       const own = owners.get(key)
       if (own === undefined) owners.set(key, [part])
       else own.push(part)

@@ -1,4 +1,4 @@
-import { matcherOfMap } from '../../../api/label-selector.ts'
+import { type LabelMatcher, matcherOfMap } from '../../../api/label-selector.ts'
 import { type KubeObject, objectKey } from '../../../api/object.ts'
 import {
   DEPLOYMENTS,
@@ -14,13 +14,16 @@ import type { OwnerReference } from '../../../api/types/meta-v1.gen.ts'
 import type { ClusterObjects } from '../cluster-objects.ts'
 import type { MetricPart } from '../metric-source.ts'
 
+/** Says to which objects, by key, a part of a pod belongs. */
+type Owners = (part: MetricPart, pod: Pod) => readonly string[]
+
 /** A kind of objects that metrics are about. */
 export interface DescribedKind {
   readonly type: ResourceType
   /** As the custom metrics API names it: `pods`, `deployments.apps`. */
   readonly resource: string
-  /** The keys of the objects that a part of the pod belongs to. */
-  ownersOf(part: MetricPart, pod: Pod, objects: ClusterObjects): readonly string[]
+  /** For one question: what it looks up stays as it is. */
+  owners(objects: ClusterObjects): Owners
 }
 
 const NONE: readonly string[] = []
@@ -45,36 +48,50 @@ function keysOf(object: KubeObject | undefined): readonly string[] {
 }
 
 /** What is measured behind a Service belongs to it; what a pod tells of itself to every Service that selects the pod. */
-function servicesOf(part: MetricPart, pod: Pod, objects: ClusterObjects): readonly string[] {
-  if (part.service !== undefined) return [`${part.namespace}/${part.service}`]
-  return objects
-    .list<Service>(SERVICES, part.namespace)
-    .filter(({ spec }) => spec?.selector !== undefined && matcherOfMap(spec.selector).matches(pod.metadata?.labels))
-    .map(objectKey)
+function serviceOwners(objects: ClusterObjects): Owners {
+  const selectors = new Map<string, readonly { readonly key: string; readonly matcher: LabelMatcher }[]>()
+  const selectorsOf = (namespace: string) => {
+    let known = selectors.get(namespace)
+    if (known === undefined) {
+      known = objects.list<Service>(SERVICES, namespace).flatMap((service) => {
+        const { selector } = service.spec ?? {}
+        return selector === undefined ? [] : [{ key: objectKey(service), matcher: matcherOfMap(selector) }]
+      })
+      selectors.set(namespace, known)
+    }
+    return known
+  }
+  return ({ namespace, service }, { metadata }) =>
+    service === undefined
+      ? selectorsOf(namespace).flatMap(({ key, matcher }) => (matcher.matches(metadata?.labels) ? [key] : NONE))
+      : [`${namespace}/${service}`]
 }
 
 export const DESCRIBED_KINDS: readonly DescribedKind[] = [
-  { type: PODS, resource: 'pods', ownersOf: (_, pod) => keysOf(pod) },
-  { type: SERVICES, resource: 'services', ownersOf: servicesOf },
+  { type: PODS, resource: 'pods', owners: () => (_, pod) => keysOf(pod) },
+  { type: SERVICES, resource: 'services', owners: serviceOwners },
   {
     type: DEPLOYMENTS,
     resource: 'deployments.apps',
-    ownersOf: (_, pod, objects) => keysOf(owner(objects, DEPLOYMENTS, owner(objects, REPLICA_SETS, pod))),
+    owners: (objects) => (_, pod) => keysOf(owner(objects, DEPLOYMENTS, owner(objects, REPLICA_SETS, pod))),
   },
   {
     type: REPLICA_SETS,
     resource: 'replicasets.apps',
-    ownersOf: (_, pod, objects) => keysOf(owner(objects, REPLICA_SETS, pod)),
+    owners: (objects) => (_, pod) => keysOf(owner(objects, REPLICA_SETS, pod)),
   },
   {
     type: NODES,
     resource: 'nodes',
-    ownersOf: (_, pod, objects) => keysOf(objects.find(NODES, '', pod.spec?.nodeName ?? '')),
+    owners: (objects) => (_, pod) => keysOf(objects.find(NODES, '', pod.spec?.nodeName ?? '')),
   },
   {
     type: NAMESPACES,
     resource: 'namespaces',
-    ownersOf: ({ namespace }, _, objects) => keysOf(objects.find(NAMESPACES, '', namespace)),
+    owners:
+      (objects) =>
+      ({ namespace }) =>
+        keysOf(objects.find(NAMESPACES, '', namespace)),
   },
 ]
 

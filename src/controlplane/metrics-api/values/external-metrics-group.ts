@@ -1,4 +1,5 @@
 import { metricsDefinition } from '../../../api/definitions/metrics/metrics-definition.ts'
+import type { LabelMatcher } from '../../../api/label-selector.ts'
 import { pathNotFound } from '../../apiserver/refusals.ts'
 import type { VirtualGroup } from '../../apiserver/virtual-group.ts'
 import { inSlices } from '../in-slices.ts'
@@ -11,25 +12,31 @@ import { querySelector } from './query-selector.ts'
 const GROUP = 'external.metrics.k8s.io'
 const VERSION = 'v1beta1'
 const NAMES_MAX = 500
+/** Parts that are looked at before other work gets its turn. */
+const SLICE = 500
 /** Series that one answer holds. */
 const SERIES_MAX = 10_000
 
 type Labels = Readonly<Record<string, string>>
 
-function seriesOf(
+/** The parts by the labels of the series that they are of; only series that the selector chooses. */
+async function chosenSeries(
   source: MetricSource,
-  metric: string,
-  namespace: string,
-): readonly (readonly [Labels, MetricPart[]])[] {
+  parts: Iterable<MetricPart>,
+  chosen: LabelMatcher,
+): Promise<{ readonly isKnown: boolean; readonly series: readonly (readonly [Labels, MetricPart[]])[] }> {
   const series = new Map<string, readonly [Labels, MetricPart[]]>()
-  for (const part of source.parts(metric, namespace)) {
+  let looked = 0
+  for (const part of parts) {
+    if (++looked % SLICE === 0) await new Promise((resolve) => setImmediate(resolve))
     const labels = source.seriesLabels(part)
+    if (!chosen.matches(labels)) continue
     const key = JSON.stringify(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)))
     const known = series.get(key)
     if (known !== undefined) known[1].push(part)
     else if (series.size < SERIES_MAX) series.set(key, [labels, [part]])
   }
-  return [...series.values()]
+  return { isKnown: looked > 0, series: [...series.values()] }
 }
 
 /**
@@ -50,12 +57,12 @@ export function createExternalMetricsGroup({ sources }: Pick<MetricsGroupOptions
       if (namespace === '' || name !== '' || subresource !== '') throw pathNotFound()
       const chosen = querySelector(query, 'labelSelector')
       const source = sources.find((candidate) => candidate.serves(metric))
-      await source?.ready(metric)
-      const series = source === undefined ? [] : seriesOf(source, metric, namespace)
-      const isKnown = series.length > 0 || sources.some((one) => [...one.names()].includes(metric))
-      if (!isKnown) throw metricNotFound(`namespaces ${namespace}`, metric)
+      if (source === undefined) throw metricNotFound(`namespaces ${namespace}`, metric)
+      await source.ready(metric)
+      const { isKnown, series } = await chosenSeries(source, source.parts(metric, namespace), chosen)
+      if (!isKnown && ![...source.names()].includes(metric)) throw metricNotFound(`namespaces ${namespace}`, metric)
       const items = await inSlices(series, ([labels, parts]) => {
-        const figure = chosen.matches(labels) ? source!.figure(metric, parts) : undefined
+        const figure = source.figure(metric, parts)
         return (
           figure && {
             metricName: metric,
