@@ -4,6 +4,7 @@ import { PODS, SERVICES } from '../api/resource-type.ts'
 import type { Pod, Service } from '../api/types/core-v1.gen.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
+import type { MetricFamily } from '../base/metric-families.ts'
 import type { Client } from '../client/client.ts'
 import { createInformer } from '../client/create-informer.ts'
 import { createEventRecorder } from '../client/event-recorder.ts'
@@ -17,10 +18,13 @@ import { createPodLogs } from './pod/open-pod-logs.ts'
 import { createPodStreams } from './pod/open-pod-streams.ts'
 import { PodAddresses } from './pod/pod-addresses.ts'
 import { PodManager } from './pod/pod-manager.ts'
+import { PodStartTimes } from './pod/pod-start-times.ts'
 import { ProbeCounts } from './probes/probe-counts.ts'
 import { ProbeTargets } from './probes/probe-target.ts'
+import { measuredRuntime } from './runtime/measured-runtime.ts'
 import { ProcessRuntime } from './runtime/process/process-runtime.ts'
 import type { Runtime } from './runtime/runtime.ts'
+import { RuntimeCounts } from './runtime/runtime-counts.ts'
 import { PodScraper } from './scrape/pod-scraper.ts'
 import { createNodeDocuments, type NodeDocuments } from './usage/node-documents.ts'
 import type { UsageSampler } from './usage/usage-sampler.ts'
@@ -50,6 +54,8 @@ export interface AgentOptions {
   /** Where ports of the host are opened that name no address of it; the node's own when left out. */
   readonly hostPortIps?: readonly string[]
   readonly random?: () => number
+  /** What else the process has to tell on a node's `/metrics`. */
+  readonly metrics?: () => readonly MetricFamily[]
   /** What containers use; shared by all nodes of this process, and closed by whoever made it. */
   readonly usage: UsageSampler
   /** Makes the manager of the volumes beneath a directory of this node. */
@@ -89,10 +95,14 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const podsDirectory = join(directory, 'pods')
   mkdirSync(podsDirectory, { recursive: true, mode: 0o700 })
 
-  const runtime: Runtime =
+  const runtimeCounts = new RuntimeCounts()
+  const runtime = measuredRuntime(
     options.runtime === 'process'
       ? new ProcessRuntime({ directory: podsDirectory, version: options.version, clock, logger })
-      : options.runtime(podsDirectory)
+      : options.runtime(podsDirectory),
+    clock,
+    runtimeCounts,
+  )
   const volumes = options.createVolumes(directory)
   const events = createEventRecorder({ client, component: 'kubelet', host: node.name, clock, logger })
   const pods = createInformer<Pod>({ client, type: PODS, clock, logger, fieldSelector: `spec.nodeName=${node.name}` })
@@ -100,6 +110,8 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const services = informers.for<Service>(SERVICES)
   const capacity = machineCapacity(directory)
   const probeCounts = new ProbeCounts()
+  const startTimes = new PodStartTimes(clock)
+  pods.onChange((change) => startTimes.onPod(change))
 
   const targets = new ProbeTargets(options.clusterCidr)
   const manager = new PodManager(pods, {
@@ -131,6 +143,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     sampler: options.usage,
     probes: probeCounts,
     scraper,
+    counted: () => [...runtimeCounts.families(), ...startTimes.families(), ...(options.metrics?.() ?? [])],
     clock,
     logger,
   })

@@ -27,6 +27,8 @@ export interface NodeDocumentOptions {
   readonly sampler: UsageSampler
   readonly probes: ProbeCounts
   readonly scraper: Pick<PodScraper, 'read'>
+  /** What else of the agent's work is counted. */
+  readonly counted?: () => readonly MetricFamily[]
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -48,7 +50,7 @@ function fsStats(directory: string, nowMs: number): FsStats {
 
 /** `/stats/summary`, `/stats/custom`, `/metrics`, `/metrics/resource`, `/metrics/cadvisor`, `/metrics/probes`, each made when asked for. */
 export function createNodeDocuments(options: NodeDocumentOptions): NodeDocuments {
-  const { nodeName, directory, runtime, sampler, probes, scraper, clock, logger } = options
+  const { nodeName, directory, runtime, sampler, probes, scraper, counted = () => [], clock, logger } = options
   const trySample = (): Promise<UsageWindow | undefined> =>
     sampler.current().catch((error) => {
       logger.warn({ err: error }, 'the usage of containers could not be read')
@@ -68,7 +70,7 @@ export function createNodeDocuments(options: NodeDocumentOptions): NodeDocuments
   const documents: Readonly<Record<string, (query: URLSearchParams) => Promise<Exposition>>> = {
     '/stats/summary': summary,
     '/stats/custom': custom,
-    '/metrics': series(async () => kubeletMetrics(nodeName, await runtime.list(), clock)),
+    '/metrics': series(async () => [...kubeletMetrics(nodeName, await runtime.list(), clock), ...counted()]),
     '/metrics/resource': series(async () => resourceMetrics((await trySample())?.last, await runtime.list())),
     '/metrics/cadvisor': series(async () =>
       cadvisorMetrics((await sampler.current()).last, await runtime.list(), availableParallelism()),

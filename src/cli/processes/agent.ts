@@ -14,6 +14,7 @@ import { createDelegatedAccess } from '../../client/delegated-access.ts'
 import { followApiServers } from '../../client/follow-api-servers.ts'
 import { createHttpTransport } from '../../client/http-transport.ts'
 import { createInformerFactory } from '../../client/informer-factory.ts'
+import { RequestCounter } from '../../client/request-counter.ts'
 import { writeKnownServers } from '../up/known-servers.ts'
 import { engineClusterId } from '../up/prepare-docker.ts'
 import { WHERRY_VERSION } from '../version.ts'
@@ -39,9 +40,11 @@ async function startNode(
 ): Promise<RunningNode> {
   const clock = systemClock
   const tls = readCredentials(config.dataDir, `node-${node.name}`)
+  const counter = new RequestCounter()
   const transport = createHttpTransport({
     server: servers,
     userAgent: 'wherry-agent',
+    counter,
     ...tls,
   })
   const client = createClient(transport)
@@ -59,6 +62,7 @@ async function startNode(
     clock,
     logger,
     usage,
+    metrics: () => counter.families(),
     createVolumes: (nodeDirectory) => createVolumeManager({ client, clock, logger, nodeDirectory }),
     serveNodeApi: (logs, streams, documents) =>
       serveNodeApi(logs, streams, {
