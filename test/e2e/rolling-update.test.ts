@@ -85,6 +85,9 @@ test(`${UPDATES} rolling updates under load lose no request`, { skip, timeout: 4
     const urls = nodes.map(({ address }) => `http://${address}:${port}/`)
     return [true, false].map((keepAlive) => startHttpLoad(urls, { clients: 4, keepAlive }))
   })
+  // What must not be done twice cannot be sent again: none of it may be lost in the first place.
+  const http = nodes.map(({ address }) => `http://${address}:${NODE_PORTS.http}/`)
+  loads.push(startHttpLoad(http, { clients: 4, keepAlive: true, method: 'POST' }))
   for (let version = 1; version <= UPDATES; version++) {
     await k('set', 'env', 'deployment/web', `VERSION=${version}`)
     await k('rollout', 'status', 'deployment/web', '--timeout=100s')

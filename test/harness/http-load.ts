@@ -1,4 +1,4 @@
-import { Agent, get } from 'node:http'
+import { Agent, request as httpRequest } from 'node:http'
 
 export interface LoadReport {
   readonly ok: number
@@ -7,9 +7,9 @@ export interface LoadReport {
   readonly bodies: ReadonlyMap<string, number>
 }
 
-function once(url: string, agent: Agent): Promise<string> {
+function once(url: string, agent: Agent, method: 'GET' | 'POST'): Promise<string> {
   return new Promise((resolve, reject) => {
-    const request = get(url, { agent, timeout: 10_000 }, (response) => {
+    const request = httpRequest(url, { agent, method, timeout: 10_000 }, (response) => {
       let body = ''
       response.on('data', (chunk: Buffer) => {
         body += chunk.toString()
@@ -23,6 +23,7 @@ function once(url: string, agent: Agent): Promise<string> {
     })
     request.on('timeout', () => request.destroy(new Error('no answer within 10 s')))
     request.on('error', reject)
+    request.end(method === 'POST' ? 'an order' : undefined)
   })
 }
 
@@ -35,7 +36,12 @@ const LOAD_MS_MAX = 300_000
  */
 export function startHttpLoad(
   urls: readonly string[],
-  options: { readonly clients: number; readonly keepAlive: boolean; readonly pauseMs?: number },
+  options: {
+    readonly clients: number
+    readonly keepAlive: boolean
+    readonly pauseMs?: number
+    readonly method?: 'GET' | 'POST'
+  },
 ): { stop(): Promise<LoadReport> } {
   let stopped = false
   const end = setTimeout(() => {
@@ -49,7 +55,7 @@ export function startHttpLoad(
   const loop = async (first: number): Promise<void> => {
     for (let i = first; !stopped; i++) {
       try {
-        const body = await once(urls[i % urls.length]!, agent)
+        const body = await once(urls[i % urls.length]!, agent, options.method ?? 'GET')
         ok += 1
         bodies.set(body, (bodies.get(body) ?? 0) + 1)
       } catch (error) {

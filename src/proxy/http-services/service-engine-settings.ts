@@ -12,6 +12,8 @@ export const SERVICE_ENGINE_SETTINGS: EngineSettings = {
   responseMs: 3_600_000,
   bodyMs: 3_600_000,
   clientIdleMs: 600_000,
+  // Many servers close theirs after 5 s without having said so, and what is not idempotent cannot be sent again.
+  upstreamIdleMs: 4_000,
   // kubectl's older streams, and Docker's.
   upgrades: ['websocket', 'spdy/3.1', 'tcp'],
 }
