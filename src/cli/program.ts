@@ -172,7 +172,7 @@ function createProgram(): Command {
     )
     .addHelpText(
       'after',
-      '\nExamples:\n  wherry proxy --listen 127.0.0.1:8080 --to 127.0.0.1:9001,127.0.0.1:9002\n  wherry proxy --listen [::1]:8080 --to 127.0.0.1:9001 --admin 127.0.0.1:9090\n  wherry proxy --config routes.yaml --workers 4 --admin 127.0.0.1:9090\n  wherry proxy --config routes.yaml --check\n  curl -N http://127.0.0.1:9090/tap    watch requests go by\n\nA file to begin with: examples/routes.yaml\nSignals: SIGHUP reads the file and reopens the log, SIGUSR2 puts a new process in the place of this one.\n',
+      '\nExamples:\n  wherry proxy --listen 127.0.0.1:8080 --to 127.0.0.1:9001,127.0.0.1:9002\n  wherry proxy --listen [::1]:8080 --to 127.0.0.1:9001 --admin 127.0.0.1:9090\n  wherry proxy --config routes.yaml --workers 4 --admin 127.0.0.1:9090\n  wherry proxy --config routes.yaml --check\n  curl -N http://127.0.0.1:9090/tap    watch requests go by\n\nIn the file:\n  listeners: [{ address: 127.0.0.1:8443, tls: { certificates: [{ certificate: shop.pem, key: shop.key }] } }]\n  listeners: [{ name: sealed, address: 127.0.0.1:9443, tls: passthrough }]    TLS ends at the endpoints\n  backends: { bank: { endpoints: [127.0.0.1:9051], tls: { ca: bank.pem, serverName: bank.example.com }, proxyProtocol: v2 } }\n\nA file to begin with: examples/routes.yaml\nSignals: SIGHUP reads the file and reopens the log, SIGUSR2 puts a new process in the place of this one.\n',
     )
     .action(async (options) => (await import('./proxy/run-proxy.ts')).runProxy(options))
 

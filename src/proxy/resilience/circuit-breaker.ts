@@ -1,5 +1,5 @@
 export interface CircuitLimits {
-  /** Connections to all of a service's endpoints. Default 1,024. */
+  /** Connections to all of a service's endpoints. Default 1,024 (Envoy's; `Upstream` has defaults of its own). */
   readonly connections?: number
   /** Requests that wait for a connection. Default 1,024. */
   readonly pending?: number

@@ -59,7 +59,7 @@ export interface UpstreamOptions {
   readonly protocol?: UpstreamProtocol
 }
 
-/** One process carries no more; a service that can carry less says so. */
+/** One process carries no more; a service that can carry less says so. `../config/README.md` says why not Envoy's. */
 const CIRCUIT: CircuitLimits = { connections: 8_192, pending: 8_192, requests: 16_384, retries: 3 }
 
 /** A set of endpoints that requests are balanced over, with all that is remembered of it. */
