@@ -17,7 +17,7 @@ import { startTestCluster, type TestCluster } from '../test/harness/cluster.ts'
 import { describeMachine } from './describe-machine.ts'
 import { cpuSeconds } from './process-usage.ts'
 
-const ROUNDS = 7
+const ROUNDS = 5
 const CLIENTS = 40
 const REST_SECONDS = 15
 const WITHIN_MS = 60_000
