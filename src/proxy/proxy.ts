@@ -43,6 +43,8 @@ export interface ProxyStatus {
   readonly listeners: { readonly bound: number; readonly waiting: number; readonly failed: number }
   readonly connections: number
   readonly draining: readonly string[]
+  /** Of Services that carry HTTP, for people: what is known of each endpoint. */
+  readonly http?: unknown
   /** Ports that could not be bound, with what to do about it. */
   readonly failures: readonly {
     readonly service: string
@@ -132,7 +134,9 @@ export async function startProxy(options: ProxyOptions): Promise<ServiceProxy> {
   applying ??= applyAll()
   await applying
   const status = (): ProxyStatus => proxyStatus(dataplane, keeper)
-  const admin = await serveAdmin(options, informers, logger, metrics, status)
+  // Targets of requests are for those alone who are allowed to see them.
+  const tap = (write: (lines: string) => void): (() => void) => dataplane.http?.tap(write) ?? (() => {})
+  const admin = await serveAdmin(options, informers, logger, metrics, status, tap)
   return {
     status,
     metricsPort: admin?.port,
@@ -155,6 +159,7 @@ async function serveAdmin(
   logger: Logger,
   metrics: ProxyMetrics,
   status: () => ProxyStatus,
+  tap: (write: (lines: string) => void) => () => void,
 ): Promise<AdminServer | undefined> {
   if (port === undefined) return undefined
   const { address: host, name: nodeName } = layout.nodes[0]!
@@ -162,7 +167,7 @@ async function serveAdmin(
   try {
     if (tls === undefined) return await startAdminServer(served)
     const slices = informers.for(ENDPOINT_SLICES)
-    return await startClusterAdmin({ ...served, tls, client, slices, clock, name: leaseName, nodeName })
+    return await startClusterAdmin({ ...served, tap, tls, client, slices, clock, name: leaseName, nodeName })
   } catch (error) {
     logger.warn({ err: error, host, port }, 'metrics and status of the proxy cannot be served')
     return undefined
@@ -192,6 +197,7 @@ function proxyStatus(dataplane: UserspaceDataplane, { table }: TableKeeper): Pro
     listeners: { bound: count('bound'), waiting: count('waiting'), failed: count('failed') },
     connections: dataplane.connections.count + (dataplane.http?.connections ?? 0),
     draining: [...table.draining.keys()].sort(),
+    ...(dataplane.http === undefined ? {} : { http: dataplane.http.engine.status() }),
     failures: bindings.flatMap(({ listener, binding }) =>
       binding.state === 'failed'
         ? [

@@ -3,7 +3,7 @@ import type { Engine } from '../l7/engine/engine.ts'
 import type { Route } from '../l7/engine/route.ts'
 import type { EndpointOptions, Upstream } from '../l7/engine/upstream.ts'
 import type { UpstreamEndpoint } from '../l7/engine/upstream-endpoint.ts'
-import { BYTES_IN, BYTES_OUT, RequestSeries, UpstreamMetrics } from '../l7/metrics/upstream-metrics.ts'
+import { BYTES_IN, BYTES_OUT, OTHERS, RequestSeries, UpstreamMetrics } from '../l7/metrics/upstream-metrics.ts'
 import type { Endpoint, Listener } from '../table/routing-table.ts'
 import { type HttpServiceSettings, upstreamOptions } from './upstream-options.ts'
 
@@ -239,7 +239,7 @@ export class HttpService {
     const there = new Set([...wanted.values()].flat().map(({ address, port }) => `${address}:${port}`))
     const nowMs = this.#context.engine.context.clock.monotonic()
     for (const { endpoint } of this.metrics.allSeries()) {
-      if (there.has(endpoint)) this.#goneSinceMs.delete(endpoint)
+      if (there.has(endpoint) || endpoint === OTHERS) this.#goneSinceMs.delete(endpoint)
       else if (!this.#goneSinceMs.has(endpoint)) this.#goneSinceMs.set(endpoint, nowMs)
     }
     for (const endpoint of [...this.#pods.keys(), ...this.#openedBefore.keys()])

@@ -4,6 +4,8 @@ import type { AcceptedHandle } from '../l4/accepted-handle.ts'
 import { ACTIVE, OPENED, REFUSED, type ServicePort } from '../l4/service-port.ts'
 import { Engine } from '../l7/engine/engine.ts'
 import type { Route } from '../l7/engine/route.ts'
+import { RequestFeed } from '../l7/observe/request-feed.ts'
+import { RequestTap } from '../l7/observe/request-tap.ts'
 import type { TableDiff } from '../table/diff-tables.ts'
 import type { Endpoint, Listener } from '../table/routing-table.ts'
 import { DrainingEndpoints } from './draining-endpoints.ts'
@@ -49,6 +51,7 @@ export class HttpServices {
   /** By the listener's key. */
   readonly #listeners = new Map<string, HttpListener>()
   readonly #draining = new DrainingEndpoints()
+  readonly #feed: RequestFeed
   /** Of listeners that are no more, until the last has gone. */
   readonly #leaving = new Set<HttpClients>()
 
@@ -56,6 +59,7 @@ export class HttpServices {
     const { clock, random, connectionsMax, isOwnPort } = options
     this.#options = options
     this.engine = new Engine({ settings: SERVICE_ENGINE_SETTINGS, clock, random })
+    this.#feed = new RequestFeed(clock)
     this.#context = {
       engine: this.engine,
       connectionsMax,
@@ -121,6 +125,19 @@ export class HttpServices {
     let active = 0
     for (const { balanced } of this.#draining.at(address)) active += balanced.inFlight
     return active
+  }
+
+  /** Hands JSON lines of the requests that end from now on to `write`, until what it returns is called. */
+  tap(write: (lines: string) => void): () => void {
+    const { context } = this.engine
+    const tap = new RequestTap(this.#feed, write)
+    tap.open()
+    // Without anybody who looks nothing is made of requests.
+    context.observer = this.#feed
+    return () => {
+      tap.close()
+      if (!this.#feed.hasSinks) context.observer = undefined
+    }
   }
 
   close(): void {

@@ -45,6 +45,8 @@ export class RequestSeries {
 /** Codes of gRPC: 0 to 16. */
 export const GRPC_CODES = 17
 
+/** Route and endpoint of the series that stands for those there was no room for. */
+export const OTHERS = 'others'
 /** Series beyond this go into one that stands for the others, so that a scrape stays small. */
 const SERIES_MAX = 1_000
 
@@ -70,7 +72,7 @@ export class UpstreamMetrics {
     const known = this.#series.get(key)
     if (known !== undefined) return known
     const isFull = this.#series.size >= SERIES_MAX
-    if (isFull && route !== 'others') return this.series('others', 'others')
+    if (isFull && route !== OTHERS) return this.series(OTHERS, OTHERS)
     const series = new RequestSeries(route, endpoint)
     this.#series.set(key, series)
     return series

@@ -385,3 +385,26 @@ test('what a pod says of the client it asks for goes on; what others say of them
   assert.equal(await ask(POD(7)), `10.1.2.3, ${POD(7)} https`)
   assert.match(await ask(), /^127\.[0-9.]+ http$/)
 })
+
+test('who looks sees each request that ends, and nothing is made of requests when nobody does', async (t) => {
+  const lab = await startLab(t)
+  const pod = await startPod(t, 'pod')
+  await lab.go([httpListener(lab.port, [pod.endpoint])])
+  const { http } = lab.dataplane
+  const client = startClient(t, { port: lab.port })
+  const [first, second]: readonly [string[], string[]] = [[], []]
+  const ends = [first, second].map((lines) => http!.tap((text) => void lines.push(text)))
+  await client.ask('/seen?by=all')
+  await until(() => first.length > 0 && second.length > 0, 'a line for both')
+  const { target, status, service, endpoint } = JSON.parse(first.join('')) as Readonly<Record<string, unknown>>
+  assert.deepEqual(
+    [target, status, service, endpoint],
+    ['/seen?by=all', 200, 'shop/cart:http', `${pod.endpoint.address}:${pod.endpoint.port}`],
+  )
+  ends[0]!()
+  await client.ask('/second')
+  await until(() => second.join('').includes('/second'), 'a line for who still looks')
+  assert.ok(!first.join('').includes('/second'))
+  ends[1]!()
+  assert.equal(http!.engine.context.observer, undefined)
+})
