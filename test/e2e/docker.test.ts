@@ -177,6 +177,32 @@ test('limits and security contexts are what the kernel enforces', { skip }, asyn
   )
 })
 
+test('volumes of files belong to the pod’s group, are readable to it, and nobody’s to write to', { skip }, async () => {
+  await k('create', 'secret', 'generic', 'key', '--from-literal=key=abc')
+  await apply(
+    pod('grouped', {
+      securityContext: { runAsUser: 1000, runAsGroup: 1000, fsGroup: 2000 },
+      volumes: [
+        { name: 'key', secret: { secretName: 'key', defaultMode: 0o400 } },
+        { name: 'space', emptyDir: {} },
+      ],
+      containers: [
+        shell('main', WAIT, {
+          volumeMounts: [
+            { name: 'key', mountPath: '/key' },
+            { name: 'space', mountPath: '/space' },
+          ],
+        }),
+      ],
+    }),
+  )
+  await until('grouped', isReady, 'ready')
+  const run = (script: string): Promise<string> => k('exec', 'grouped', '--', 'sh', '-c', script)
+  assert.equal(await run('cat /key/key'), 'abc')
+  assert.equal(await run('touch /space/mine && stat -c %g /space/mine'), '2000\n')
+  assert.equal(await run('touch /key/other 2> /dev/null || echo refused'), 'refused\n')
+})
+
 test('a privileged container has every capability', { skip }, async (t) => {
   const mayBe = await engine.docker('run', '--rm', '--privileged', BUSYBOX_IMAGE, 'true').then(
     () => true,

@@ -37,12 +37,16 @@ export function effectiveSecurityContext(pod: Pod, container: PodContainer): Eff
   return Object.fromEntries(Object.entries(merged).filter(([, value]) => value !== undefined))
 }
 
-/** The mounts of a container, from the host paths of the pod's volumes. `subPath` leads into a volume, never out of it. */
+/**
+ * The mounts of a container, from the host paths of the pod's volumes. `subPath` leads into a volume, never out of it.
+ * What the agent keeps up to date (`keptVolumes`) no container writes to.
+ */
 export async function containerMounts(
   container: PodContainer,
   volumes: ReadonlyMap<string, string>,
   variables: ReadonlyMap<string, string>,
   subPath: (volumePath: string, subPath: string) => Promise<string>,
+  keptVolumes: ReadonlySet<string> = new Set(),
 ): Promise<readonly Mount[]> {
   const mounts = container.spec.volumeMounts ?? []
   return Promise.all(
@@ -53,7 +57,7 @@ export async function containerMounts(
         throw new ContainerConfigError(`volume "${mount.name}" cannot be mounted recursively read-only by this runtime`)
       const inside = mount.subPathExpr === undefined ? mount.subPath : expandSubPath(mount.subPathExpr, variables)
       const source = inside === undefined || inside === '' ? volume : await subPath(volume, inside)
-      return { source, target: mount.mountPath, readOnly: mount.readOnly === true }
+      return { source, target: mount.mountPath, readOnly: mount.readOnly === true || keptVolumes.has(mount.name) }
     }),
   )
 }

@@ -1,5 +1,6 @@
 import type { Container, Pod } from '../../api/types/core-v1.gen.ts'
 import { type ContainerState, RuntimeError } from '../runtime/runtime.ts'
+import { fileSources } from '../volumes/file-sources.ts'
 import { VolumeError } from '../volumes/volume-manager.ts'
 import { containerConfig, containerMounts, podHostname } from './container-config.ts'
 import { buildEnvironment, ContainerConfigError, type Environment, environmentReferences } from './environment.ts'
@@ -33,7 +34,13 @@ export async function startContainer(request: StartRequest, context: WorkerConte
   }
   const { variables } = environment
   const mounts = await explained(() =>
-    containerMounts(container, request.volumePaths, variables, (path, inside) => context.volumes.subPath(path, inside)),
+    containerMounts(
+      container,
+      request.volumePaths,
+      variables,
+      (path, inside) => context.volumes.subPath(path, inside),
+      keptVolumes(pod),
+    ),
   )
   const config = containerConfig(pod, container, attempt, variables, mounts, context.allocatable)
   const refusal = runtime.refusal(config)
@@ -46,6 +53,11 @@ export async function startContainer(request: StartRequest, context: WorkerConte
   sayCreated(request)
   say('Normal', 'Started', `Started container ${container.name}`)
   return state
+}
+
+function keptVolumes({ spec }: Pod): ReadonlySet<string> {
+  const kept = (spec?.volumes ?? []).filter((volume) => fileSources(volume) !== undefined)
+  return new Set(kept.map(({ name }) => name))
 }
 
 /** Before anything else of a container, as the kubelet does it. */

@@ -77,12 +77,13 @@ async function makeDirectory(path: string): Promise<void> {
   }
 }
 
-async function writeFile(path: string, { bytes, mode, uid }: VolumeFile): Promise<void> {
+async function writeFile(path: string, { bytes, mode, uid, gid }: VolumeFile): Promise<void> {
   const { O_CREAT, O_EXCL, O_WRONLY, O_NOFOLLOW } = constants
   const handle = await open(path, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o600)
   try {
     await handle.writeFile(bytes)
-    if (uid !== undefined && canGiveAway) await handle.chown(uid, process.getgid!())
+    if ((uid ?? gid) !== undefined && canGiveAway)
+      await handle.chown(uid ?? process.getuid!(), gid ?? process.getgid!())
     await handle.chmod(mode)
   } finally {
     await handle.close()
@@ -94,11 +95,12 @@ async function holds(root: string, files: VolumeFiles): Promise<boolean> {
   const present = await readdir(root, { recursive: true, withFileTypes: true })
   const paths = present.filter((entry) => !entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name))
   if (paths.length !== files.size) return false
-  for (const [path, { bytes, mode, uid }] of files) {
+  for (const [path, { bytes, mode, uid, gid }] of files) {
     const file = join(root, path)
     const stat = await lstat(file).catch(() => undefined)
     if (stat?.isFile() !== true || stat.size !== bytes.length || (stat.mode & 0o7777) !== mode) return false
     if (uid !== undefined && canGiveAway && stat.uid !== uid) return false
+    if (gid !== undefined && canGiveAway && stat.gid !== gid) return false
     if (!(await readFile(file)).equals(bytes)) return false
   }
   return true

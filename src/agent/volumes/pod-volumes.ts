@@ -10,6 +10,7 @@ import { wasWritten, writeFiles } from './atomic-writer.ts'
 import { makeEmptyDir } from './empty-dir.ts'
 import { type ConfigReference, type FileSources, fileSources, referenceKey, volumeReferences } from './file-sources.ts'
 import { type FollowedObjects, typeOf } from './followed-objects.ts'
+import { filesOfGroup, fsGroupOf } from './fs-group.ts'
 import { prepareHostPath } from './host-path.ts'
 import { ServiceAccountTokens, tokenKey } from './service-account-tokens.ts'
 import { volumeContents } from './volume-contents.ts'
@@ -184,7 +185,7 @@ export class PodVolumes {
     const kind = Object.keys(volume).find((key) => key !== 'name' && volume[key as keyof Volume] !== undefined)
     if (kind !== undefined && kind !== 'emptyDir')
       throw new VolumeError(`volume type ${kind} is not supported by this node; possible are ${POSSIBLE}`)
-    await makeEmptyDir(path)
+    await makeEmptyDir(path, fsGroupOf(this.#pod))
     return { path, isStale: false }
   }
 
@@ -209,7 +210,7 @@ export class PodVolumes {
         secret: (name) => read('secrets', name),
         token: (projection) => tokens.get(tokenKey(projection))!,
       })
-      await writeFiles(path, files, clock.now())
+      await writeFiles(path, filesOfGroup(files, fsGroupOf(this.#pod)), clock.now())
       return false
     } catch (error) {
       // Without a control plane what was there goes on being there.

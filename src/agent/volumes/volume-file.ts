@@ -5,6 +5,8 @@ export interface VolumeFile {
   readonly mode: number
   /** The user it belongs to, where the agent may give files away; else and when left out it is the agent's own. */
   readonly uid?: number
+  /** The group it belongs to, likewise. */
+  readonly gid?: number
 }
 
 /** What a volume holds: path from its root → file. */
