@@ -20,8 +20,9 @@ const STALL_FACTOR = 8
  *
  * "No worse" is 1.25 × the mean latency alone + `waitMs`; worse is known as soon as fewer answers have taken as long as
  * 256 may. After a stall, and after a pause, the depth grows no further than to half of where that was, or to 8, twice as
- * far every `renewMs`: a server that stalls often is not shared, while one whose machine pauses now and then is. The very first answers, while connections are being made
- * and code is being compiled, count for nothing.
+ * far every `renewMs`: a server that stalls often is not shared, while one whose machine pauses now and then is. The very
+ * first answers, while connections are being made and code is being compiled, count for nothing. Figures:
+ * docs/decisions/0008-sharing-of-upstream-connections.md.
  */
 export class SharingRule {
   /** 1: connections are not shared. */
