@@ -32,18 +32,24 @@ const SLICE_MS = 5
  * of memory once it is loaded.
  */
 export async function exposition(families: Iterable<MetricFamily>): Promise<Exposition> {
-  let text = ''
+  const pieces: Buffer[] = []
+  let piece = ''
   let lines = 0
   let since = performance.now()
   for (const { name, type, help, samples } of families) {
-    text += `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`
+    piece += `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`
     for (const { metricName = name, labels, value } of samples()) {
-      text += seriesLine(metricName, labels, value)
+      piece += seriesLine(metricName, labels, value)
       lines += 1
-      if (lines % LOOK_EVERY > 0 || performance.now() - since < SLICE_MS) continue
+      if (lines % LOOK_EVERY > 0) continue
+      // Out of the heap: a long string that grows is many small objects, which each collection copies.
+      pieces.push(Buffer.from(piece))
+      piece = ''
+      if (performance.now() - since < SLICE_MS) continue
       await new Promise((resolve) => setImmediate(resolve))
       since = performance.now()
     }
   }
-  return { text, contentType: CONTENT_TYPE }
+  pieces.push(Buffer.from(piece))
+  return { text: Buffer.concat(pieces).toString(), contentType: CONTENT_TYPE }
 }
