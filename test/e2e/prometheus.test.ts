@@ -271,6 +271,24 @@ else
       }
     })
 
+    test('the token of the account for a Prometheus within the cluster reads the same', async () => {
+      const run = (...args: readonly string[]): Promise<string> => kubectlOk(kubectl, cluster.kubeconfig, args)
+      const token = (await run('-n', 'kube-system', 'create', 'token', 'prometheus')).trim()
+      const other = (await run('create', 'token', 'default')).trim()
+      const { api, nodes } = await cluster.status()
+      const node = `https://${nodes[0]?.address}`
+      for (const url of [`${api?.url}/metrics/state`, `${node}:10249/metrics`, `${node}:10250/metrics/cadvisor`]) {
+        assert.equal(await statusWith(cluster, url, token), '200', url)
+        assert.equal(await statusWith(cluster, url, other), '403', url)
+      }
+      for (const url of [
+        `${node}:10249/mesh`,
+        `${node}:10250/stats/summary`,
+        `${node}:10250/containerLogs/default/worker/main`,
+      ])
+        assert.match(await statusWith(cluster, url, token), /^40[13]$/, url)
+    })
+
     test('without a certificate nobody sees any of it', async () => {
       const { api, nodes } = await cluster.status()
       for (const url of [
@@ -278,7 +296,7 @@ else
         `https://${nodes[0]?.address}:10249/metrics`,
         `https://${nodes[0]?.address}:10250/metrics`,
       ])
-        assert.match(await statusWithout(cluster, url), /^40[13]$/, url)
+        assert.match(await statusWith(cluster, url), /^40[13]$/, url)
     })
   })
 
@@ -301,10 +319,11 @@ function scrape({ dataDir }: TestCluster, url: string): Promise<string> {
   })
 }
 
-function statusWithout({ dataDir }: TestCluster, url: string): Promise<string> {
+function statusWith({ dataDir }: TestCluster, url: string, token?: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const ca = readFileSync(join(dataDir, 'pki', 'ca.crt'))
-    const call = request(url, { ca, agent: false }, (response) => {
+    const headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
+    const call = request(url, { ca, headers, agent: false }, (response) => {
       response.resume()
       resolve(String(response.statusCode))
     })

@@ -46,6 +46,7 @@ export async function serveNodeApi(
       requestCert: true,
       rejectUnauthorized: false,
       minVersion: 'TLSv1.2',
+      handshakeTimeout: HEAD_MS,
       headersTimeout: HEAD_MS,
       requestTimeout: HEAD_MS,
     },

@@ -34,10 +34,12 @@ export interface AdminServer {
 /** Who does not read a live stream as fast as it comes misses lines beyond this. */
 const TAP_WAITING_BYTES_MAX = 1024 * 1024
 
-const TIMEOUTS = { headersTimeout: 5_000, requestTimeout: 10_000 } as const
+/** Who says nothing gives the connection back soon, for there are only so many. */
+const TIMEOUTS = { headersTimeout: 5_000, requestTimeout: 10_000, connectionsCheckingInterval: 2_500 } as const
+const HANDSHAKE_MS = 5_000
 /** Longer than the time between two scrapes, so that each does not begin with a handshake. */
 const KEPT_MS = 70_000
-const CONNECTIONS_MAX = 64
+const CONNECTIONS_MAX = 256
 
 /**
  * `/metrics`, `/status`, `/proxyMode`, `/healthz`, `/livez` and, where there are any, `/tap` and `/mesh`. Numbers and
@@ -52,7 +54,11 @@ export function startAdminServer(options: AdminServerOptions): Promise<AdminServ
     if (secure !== undefined) {
       const caller = { socket: request.socket as TLSSocket, authorization: request.headers.authorization }
       const refusal = await secure.access.check(caller, { nonResourceAttributes: { path, verb: 'get' } })
-      if (refusal !== undefined) return send(response, refusal, 'text/plain', STATUS_CODES[refusal]!)
+      if (refusal !== undefined) {
+        // Only who may read anything keeps a connection.
+        response.setHeader('connection', 'close')
+        return send(response, refusal, 'text/plain', STATUS_CODES[refusal]!)
+      }
     }
     await answer(options, path, response)
   }
@@ -61,7 +67,14 @@ export function startAdminServer(options: AdminServerOptions): Promise<AdminServ
     secure === undefined
       ? createServer(TIMEOUTS, onRequest)
       : createSecureServer(
-          { ...TIMEOUTS, ...secure.tls, requestCert: true, rejectUnauthorized: false, minVersion: 'TLSv1.2' },
+          {
+            ...TIMEOUTS,
+            ...secure.tls,
+            requestCert: true,
+            rejectUnauthorized: false,
+            minVersion: 'TLSv1.2',
+            handshakeTimeout: HANDSHAKE_MS,
+          },
           onRequest,
         )
   server.on('tlsClientError', (error) => logger.debug({ err: error }, 'a TLS client of the admin server failed'))

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { request } from 'node:https'
 import { type TestContext, test } from 'node:test'
+import { connect } from 'node:tls'
 import { ENDPOINT_SLICES, NAMESPACES, NODES, SERVICE_ACCOUNTS } from '../../../src/api/resource-type.ts'
 import type { EndpointSlice } from '../../../src/api/types/discovery-v1.gen.ts'
 import { systemClock } from '../../../src/base/clock.ts'
@@ -110,6 +111,15 @@ test('the account of a Prometheus within the cluster reads with its token, other
   assert.equal(await ask('/metrics', { token: await tokenOf('prometheus') }), '200 up 1')
   assert.equal(await ask('/metrics', { token: await tokenOf('default') }), '403 Forbidden')
   assert.equal(await ask('/metrics', { token: 'made.up.token' }), '401 Unauthorized')
+})
+
+test('who is refused does not keep a connection', async (t) => {
+  const { admin, cluster } = await start(t)
+  const socket = connect({ host: NODE.address, port: admin.port, ca: cluster.pki.caPem })
+  socket.write('GET /metrics HTTP/1.1\r\nhost: proxy\r\n\r\n')
+  let text = ''
+  for await (const chunk of socket) text += String(chunk)
+  assert.match(text, /^HTTP\/1\.1 401 .*connection: close/is)
 })
 
 test('where it is stands in an EndpointSlice, which comes back when it is changed or removed, and goes with the proxy', async (t) => {
