@@ -113,6 +113,11 @@ export class Registry {
     return this.cacheOf(definition).get(storageKey(definition, namespace, name))
   }
 
+  /** Whether the copy holds nothing at a key; it may be behind. */
+  isFree(definition: ResourceDefinition, key: string): boolean {
+    return this.cacheOf(definition).get(key) === undefined
+  }
+
   /** Like `find`, but an absent object is a NotFound error. */
   async get(definition: ResourceDefinition, namespace: string, name: string): Promise<CachedObject> {
     const found = await this.find(definition, namespace, name)
@@ -170,8 +175,8 @@ export class Registry {
   }
 
   /**
-   * Writes an object if its key stands at `expected` (0n: is free); resolves to undefined when it does not. With
-   * `dryRun` nothing is written and the object comes back as it would have been.
+   * Writes an object if its key stands at `expected` (0n: is free) and, if given, `unmoved` is as it was; resolves to
+   * undefined when that is not so. With `dryRun` nothing is written and the object comes back as it would have been.
    */
   async write(
     definition: ResourceDefinition,
@@ -179,6 +184,7 @@ export class Registry {
     expected: Revision,
     effects: readonly AdmissionEffect[],
     dryRun: boolean,
+    unmoved?: CachedObject,
   ): Promise<CachedObject | undefined> {
     const { cache, transform } = this.#options
     const { namespace = '', name = '' } = object.metadata ?? {}
@@ -202,6 +208,7 @@ export class Registry {
       const { ok, revision } = await this.#commit({
         expect: [
           { key, modRevision: expected },
+          ...(unmoved === undefined ? [] : [{ key: unmoved.key, modRevision: unmoved.revision }]),
           ...guards,
           ...companions.map((companion) => ({ key: companion.stored.key, modRevision: companion.stored.revision })),
         ],
@@ -215,6 +222,8 @@ export class Registry {
         deletes: [],
       })
       if (!ok) {
+        // Whoever decides anew does so on what is there now.
+        if (guards.length + companions.length > 0) await cache.fresh()
         for (const guard of guards) await this.#checkGuard(guard)
         for (const companion of companions) await this.#checkCompanion(companion)
         return undefined

@@ -6,6 +6,8 @@ import { NAMESPACES } from '../../../api/resource-type.ts'
 import { alreadyExistsError, invalidError, notFoundError, StatusError } from '../../../api/status-error.ts'
 import type { Namespace } from '../../../api/types/core-v1.gen.ts'
 import type { ObjectMeta } from '../../../api/types/meta-v1.gen.ts'
+import { type AdmissionEffect, OutdatedDecisionError } from '../admission.ts'
+import type { CachedObject } from '../cache/cached-object.ts'
 import type { CoreRequest, CoreResponse } from '../core-request.ts'
 import { methodNotAllowed } from '../refusals.ts'
 import { decodeBody, type Registry } from '../registry.ts'
@@ -16,6 +18,8 @@ import { fieldValidation, isDryRun } from '../write-options.ts'
 const ALPHABET = 'bcdfghjklmnpqrstvwxz2456789'
 const GENERATED_BASE_MAX = 58
 const GENERATE_TRIES = 8
+/** Clients see it only when that happened again and again (`ordered-writes.ts`). */
+const MOVED = 'the name or its namespace changed at the same time; please try again'
 
 function generatedName(base: string): string {
   const suffix = [...randomBytes(5)].map((byte) => ALPHABET[byte % ALPHABET.length]).join('')
@@ -41,14 +45,33 @@ export function settleNamespace(definition: ResourceDefinition, meta: Draft<Obje
   }
 }
 
-/** Objects are created only in a namespace that exists and is not going away. */
-function checkNamespace(registry: Registry, definition: ResourceDefinition, namespace: string, name: string): void {
-  if (!definition.namespaced) return
-  const found = registry.cache.of('/registry/namespaces').get(`/registry/namespaces/${namespace}`)?.object as
-    | Namespace
-    | undefined
+/**
+ * The namespace an object is created in, which must exist and not be going away; undefined for what stands in none. A
+ * copy that says yes is good enough: the write is bound to it. One that says no is brought up to date first.
+ */
+async function openNamespace(
+  registry: Registry,
+  definition: ResourceDefinition,
+  namespace: string,
+  name: string,
+): Promise<CachedObject | undefined> {
+  if (!definition.namespaced) return undefined
+  const find = (): CachedObject | undefined =>
+    registry.cache.of('/registry/namespaces').get(`/registry/namespaces/${namespace}`)
+  const known = find()
+  if (known !== undefined && !isEnding(known.object)) return known
+  await registry.cache.fresh()
+  const found = find()
   if (found === undefined) throw notFoundError(NAMESPACES, namespace)
-  if (found.status?.phase !== 'Terminating' && found.metadata?.deletionTimestamp === undefined) return
+  if (isEnding(found.object)) throw endingError(definition, namespace, name)
+  return found
+}
+
+function isEnding({ status, metadata }: Namespace): boolean {
+  return status?.phase === 'Terminating' || metadata?.deletionTimestamp !== undefined
+}
+
+function endingError(definition: ResourceDefinition, namespace: string, name: string): StatusError {
   const qualified = definition.group === '' ? definition.resource : `${definition.resource}.${definition.group}`
   const causes = [
     {
@@ -58,7 +81,7 @@ function checkNamespace(registry: Registry, definition: ResourceDefinition, name
     },
   ]
   const why = `unable to create new content in namespace ${namespace} because it is being terminated`
-  throw new StatusError('Forbidden', `${qualified} "${name}" is forbidden: ${why}`, {
+  return new StatusError('Forbidden', `${qualified} "${name}" is forbidden: ${why}`, {
     name,
     group: definition.group,
     kind: definition.resource,
@@ -105,8 +128,7 @@ export async function createObject(
   if (meta.resourceVersion !== undefined && meta.resourceVersion !== '' && meta.resourceVersion !== '0') {
     throw new StatusError('BadRequest', 'resourceVersion should not be set on objects to be created')
   }
-  await registry.cache.fresh()
-  checkNamespace(registry, definition, info.namespace, meta.name ?? meta.generateName ?? '')
+  const namespace = await openNamespace(registry, definition, info.namespace, meta.name ?? meta.generateName ?? '')
   const nowMs = registry.clock.now()
   freshMetadata(meta, nowMs)
   definition.defaults(draft)
@@ -135,14 +157,27 @@ export async function createObject(
       for (const effect of admitted) effect.settle('abandoned')
       throw invalidError(definition, name, errors)
     }
-    const exists = registry.cacheOf(definition).get(storageKey(definition, info.namespace, name)) !== undefined
-    if (exists) for (const effect of admitted) effect.settle('abandoned')
-    const written = exists
-      ? undefined
-      : await registry.write(definition, object, 0n, await registry.review({ ...asked, object }, admitted), dryRun)
+    const key = storageKey(definition, info.namespace, name)
+    const written = registry.isFree(definition, key)
+      ? await registry.write(
+          definition,
+          object,
+          0n,
+          await registry.review({ ...asked, object }, admitted),
+          dryRun,
+          namespace,
+        )
+      : abandoned(admitted)
     if (written !== undefined) return registry.served(definition, written)
+    // What is taken may have become free at another server, and what was free has been taken, or the namespace written.
+    await registry.cache.fresh()
+    if (registry.isFree(definition, key)) throw new OutdatedDecisionError('Conflict', MOVED)
     if (!generates || tries >= GENERATE_TRIES) throw alreadyExistsError(definition, name)
   }
+}
+
+function abandoned(effects: readonly AdmissionEffect[]): undefined {
+  for (const effect of effects) effect.settle('abandoned')
 }
 
 /** The draft as an immutable object, its fields in the order clients know: apiVersion, kind, metadata, the rest. */
