@@ -5,7 +5,7 @@ import type { Clock } from '../../../base/clock.ts'
 import type { BalancedEndpoint } from '../../balance/balanced-endpoint.ts'
 import type { Balancer } from '../../balance/balancer.ts'
 import { Prequal } from '../../balance/prequal.ts'
-import type { UpstreamTransport } from '../engine/upstream-transport.ts'
+import type { UpstreamProtocol, UpstreamTransport } from '../engine/upstream-transport.ts'
 import { writeProxyHeader } from '../proxy-protocol/write-proxy-header.ts'
 import { LOAD_ANSWER_BYTES_MAX, parseLoadAnswer } from './load-answer.ts'
 import { ProbeSchedule } from './probe-schedule.ts'
@@ -23,6 +23,14 @@ export interface LoadProberOptions {
   readonly random: () => number
   /** Endpoints have begun to answer, or ceased to: why. Once per change. */
   onChange(why: string | undefined): void
+}
+
+/** What TLS connections offer. */
+const ALPN: Readonly<Record<UpstreamProtocol, readonly string[]>> = {
+  http1: ['http/1.1'],
+  h2c: ['http/1.1'],
+  h2: ['h2'],
+  auto: ['h2', 'http/1.1'],
 }
 
 type Connector = NonNullable<Client.Options['connect']>
@@ -126,6 +134,8 @@ export class LoadProber {
       client = new this.#undici!.Client(`http://${host}:${port}`, {
         connect: connectorTo(address, port, this.#transport!, this.#timeoutMs),
         keepAliveTimeout: 60_000,
+        // As requests are: an endpoint may understand nothing else.
+        allowH2: this.#transport!.protocol !== 'http1',
       })
       this.#clients.set(name, client)
     }
@@ -144,7 +154,7 @@ export class LoadProber {
 function connectorTo(
   address: string,
   port: number,
-  { tls, proxyProtocol }: UpstreamTransport,
+  { tls, proxyProtocol, protocol }: UpstreamTransport,
   timeoutMs: number,
 ): Connector {
   const preface = proxyProtocol === undefined ? undefined : writeProxyHeader(proxyProtocol, undefined)
@@ -160,10 +170,12 @@ function connectorTo(
       })
     }
     if (tls !== undefined) {
-      give(tls.connect(address, port, preface).encrypted, 'secureConnect')
+      give(tls.connect(address, port, preface, ALPN[protocol]).encrypted, 'secureConnect')
       return
     }
     const socket = connect({ host: address, port, noDelay: true })
+    // Where it stands for a TLS connection, undici goes by what was agreed on.
+    if (protocol === 'h2c') Object.assign(socket, { alpnProtocol: 'h2' })
     if (preface !== undefined) socket.write(preface)
     give(socket, 'connect')
   }

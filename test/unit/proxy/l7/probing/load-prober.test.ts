@@ -2,6 +2,13 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import {
+  createSecureServer as createH2,
+  createServer as createH2c,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+  type ServerHttp2Session,
+} from 'node:http2'
 import { createServer as createTlsServer } from 'node:https'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
@@ -178,6 +185,34 @@ test('endpoints that are gone are asked no more, and no more is asked than is co
   await fixture.ask(100)
   assert.deepEqual([servers[0]!.requests, servers[0]!.probes], [requests, asked])
 })
+
+for (const protocol of ['h2c', 'h2', 'auto'] as const) {
+  test(`probes are HTTP/2 where requests are (${protocol})`, async (t) => {
+    const certificates = await createCertificates(t)
+    const files = await certificates.issue('b', ['b.example'])
+    const [cert, key] = await Promise.all([readFile(files.certificateFile), readFile(files.keyFile)])
+    const sessions: ServerHttp2Session[] = []
+    const versions = new Set<string>()
+    const create = (handler: Handler): ReturnType<typeof createServer> => {
+      const seen = (request: Http2ServerRequest, response: Http2ServerResponse): void => {
+        versions.add(request.httpVersion)
+        handler(request as unknown as IncomingMessage, response as unknown as ServerResponse)
+      }
+      const server = protocol === 'h2c' ? createH2c(seen) : createH2({ cert, key }, seen)
+      server.on('session', (session: ServerHttp2Session) => sessions.push(session))
+      t.after(() => {
+        for (const session of sessions) session.destroy()
+      })
+      return Object.assign(server, { closeAllConnections() {} }) as unknown as ReturnType<typeof createServer>
+    }
+    const servers = await Promise.all([1, 2].map(() => startLoaded(t, create)))
+    const tls = { caFile: certificates.caFile, serverName: 'b.example' }
+    const fixture = await start(t, servers, { protocol, ...(protocol === 'h2c' ? {} : { tls }) })
+    await warmUp(fixture, servers)
+    assert.deepEqual(fixture.warnings, [])
+    assert.deepEqual([...versions], ['2.0'])
+  })
+}
 
 test('probes go over TLS where requests do, and begin with a PROXY header where those do', async (t) => {
   const certificates = await createCertificates(t)
