@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { get } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { DEPLOYMENTS, ENDPOINT_SLICES, ENDPOINTS, LEASES, NODES, PODS, SERVICES } from '../../src/api/resource-type.ts'
-import { isAlive } from '../../src/base/process-identity.ts'
+import { isAlive, type ProcessIdentity } from '../../src/base/process-identity.ts'
 import type { RunState } from '../../src/cli/up/run-state.ts'
 import { ApiServers } from '../../src/client/api-servers.ts'
 import type { Client } from '../../src/client/client.ts'
@@ -66,16 +67,34 @@ describe('two servers and a machine on one etcd', { skip: ETCD_MISSING }, () => 
     parts.set(dataDir, part)
     await part.printed(/Ready in/)
   }
+  const controlPlaneOf = (dataDir: string): ProcessIdentity => {
+    const state: RunState = JSON.parse(readFileSync(join(dataDir, 'run', 'state.json'), 'utf8'))
+    return state.children['control-plane']!
+  }
   /** The control plane itself and its supervisor, as when the machine under them goes. */
   const killServer = async (dataDir: string): Promise<void> => {
-    const state: RunState = JSON.parse(readFileSync(join(dataDir, 'run', 'state.json'), 'utf8'))
-    const child = state.children['control-plane']!
+    const child = controlPlaneOf(dataDir)
     await parts.get(dataDir)!.end('SIGKILL')
     if (isAlive(child)) process.kill(child.pid, 'SIGKILL')
   }
   const endpointPorts = async (client: Client): Promise<readonly string[]> => {
     const { subsets } = await client.get(ENDPOINTS, { namespace: 'default', name: 'kubernetes' })
     return (subsets ?? []).flatMap(({ ports }) => (ports ?? []).map(({ port }) => String(port))).sort()
+  }
+  /** As a pod asks: the Service `kubernetes`, whose certificate names its address. */
+  const askService = async (client: Client): Promise<void> => {
+    const { spec } = await client.get(SERVICES, { namespace: 'default', name: 'kubernetes' })
+    const ca = readFileSync(join(a, 'pki', 'ca.crt'), 'utf8')
+    await new Promise<void>((resolve, reject) => {
+      const where = { host: spec?.clusterIP, port: spec?.ports?.[0]?.port, path: '/version', ca, agent: false }
+      get({ ...where, timeout: 10_000 }, (response) => {
+        response.resume()
+        if (response.statusCode === 200) resolve()
+        else reject(new Error(`status ${response.statusCode}`))
+      })
+        .on('timeout', () => reject(new Error('no answer')))
+        .on('error', reject)
+    })
   }
   const ports = (...dataDirs: string[]): readonly string[] => dataDirs.map((dir) => new URL(urlOf(dir)).port).sort()
 
@@ -211,6 +230,7 @@ describe('two servers and a machine on one etcd', { skip: ETCD_MISSING }, () => 
       // Controllers and scheduler lead elsewhere by now, and the machine hears of its pods from the other server.
       await kubectlOk(kubectl, left, ['wait', `deployment/${name}`, '--for=condition=Available', '--timeout=60s'])
       const stayed = clientOf(stays)
+      for (let i = 0; i < 20; i++) await askService(stayed)
       await eventually(
         async () => ((await endpointPorts(stayed)).join() === ports(stays).join() ? true : undefined),
         30_000,
@@ -224,6 +244,38 @@ describe('two servers and a machine on one etcd', { skip: ETCD_MISSING }, () => 
     assert.deepEqual(report.failures, [])
     assert(report.ok > 500, `${report.ok} requests`)
     assert.equal(report.bodies.size, 3)
+  })
+
+  it('one that freezes is left by clients and machines, and taken out of the endpoints; it may come back', async () => {
+    const stayed = clientOf(b)
+    for (let i = 0; i < 5; i++) await askService(stayed)
+    const config = loadKubeconfig(join(a, 'kubeconfig'))
+    const transport = createHttpTransport({ ...config, server: new ApiServers([urlOf(a), urlOf(b)]) })
+    transports.push(transport)
+    const both = createClient(transport)
+    await both.list(NODES)
+    const { pid } = controlPlaneOf(a)
+    process.kill(pid, 'SIGSTOP')
+    try {
+      // This one was at the frozen server.
+      await both.list(NODES)
+      await eventually(
+        async () => ((await endpointPorts(stayed)).join() === ports(b).join() ? true : undefined),
+        30_000,
+      )
+      await stayed.create(DEPLOYMENTS, deployment('after-freeze', 1))
+      await eventually(async () => {
+        const { status } = await stayed.get(DEPLOYMENTS, { namespace: 'default', name: 'after-freeze' })
+        return status?.availableReplicas === 1 || undefined
+      }, 60_000)
+    } finally {
+      process.kill(pid, 'SIGCONT')
+    }
+    await eventually(
+      async () => ((await endpointPorts(stayed)).join() === ports(a, b).join() ? true : undefined),
+      30_000,
+    )
+    await stayed.delete(DEPLOYMENTS, { namespace: 'default', name: 'after-freeze' })
   })
 
   it('a machine starts again without a token and with no server that it was told of', async () => {
