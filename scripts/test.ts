@@ -42,7 +42,9 @@ async function runFiles(files: readonly string[], concurrency: number, timeoutMs
   stream.on('test:fail', (event) => {
     if (event.details.type === 'suite') return
     totals.failed += 1
-    totals.failures.push(`${event.name} (${event.file ?? ''})`)
+    const { cause, message } = event.details.error
+    const said = cause instanceof Error ? cause.message : message
+    totals.failures.push(`${event.name} (${event.file ?? ''}): ${said.trim()}`)
   })
   stream.compose(new spec()).pipe(process.stdout, { end: false })
   await new Promise((resolve) => stream.on('end', resolve))
