@@ -21,19 +21,20 @@ const SLASH = 47
 const ASTERISK = 42
 const SPACE = 32
 
+/** Who asks for an upgrade in a client's place. */
+export interface Upgrader {
+  /** `Sec-WebSocket-Key`, which HTTP/2 does without; a whole header line. */
+  webSocketKeyLines(): Uint8Array
+}
+
 /**
  * Writes the request in `block` to `out` as HTTP/1.1 has it (RFC 9113 §8.3, §8.1.1) and returns its length, or a refusal
  * as a negative number. What is written is then read like any request that came as such, by the same strict reader:
  * here it is only made sure that each field becomes what it was, and nothing that could be taken for framing is let in.
  *
- * `isLast`: there is no body. Extended CONNECT (RFC 8441) becomes the upgrade that it stands for, with `webSocketKey`.
+ * `isLast`: there is no body. Extended CONNECT (RFC 8441) becomes the upgrade that it stands for.
  */
-export function composeRequest(
-  block: FieldBlock,
-  isLast: boolean,
-  webSocketKey: (() => Uint8Array) | undefined,
-  out: Uint8Array,
-): number {
+export function composeRequest(block: FieldBlock, isLast: boolean, upgrader: Upgrader, out: Uint8Array): number {
   if (block.isTooLarge) return -REFUSAL['head-too-large']
   if (block.refusal !== 0) return -block.refusal
   const { bytes: b, pseudoStart, pseudoEnd } = block
@@ -45,7 +46,7 @@ export function composeRequest(
   const isConnect = equalsWord(b, methodStart, methodEnd, CONNECT)
   const isExtended = isConnect && block.has(PROTOCOL)
   if (block.has(PROTOCOL) && !isConnect) return -REFUSAL['bad-pseudo-header']
-  if (isConnect && (!isExtended || webSocketKey === undefined)) return -REFUSAL['method-not-allowed']
+  if (isConnect && !isExtended) return -REFUSAL['method-not-allowed']
   const refusal = checkTarget(block) || checkHost(block) || checkLength(block, isLast)
   if (refusal !== 0) return -refusal
   let p = isExtended ? appendBytes(GET, out, 0) : copyBytes(b, methodStart, methodEnd, out, 0)
@@ -62,7 +63,7 @@ export function composeRequest(
     p = appendBytes(UPGRADE, out, p)
     p = block.copyPseudo(PROTOCOL, out, p)
     p = appendBytes(CRLF, out, p)
-    p = appendBytes(webSocketKey!(), out, p)
+    p = appendBytes(upgrader.webSocketKeyLines(), out, p)
   } else if (block.contentLengthStart === -1) {
     if (!isLast) p = appendBytes(CHUNKED, out, p)
     else if (mayHaveBody(b, methodStart, methodEnd)) p = appendBytes(NO_CONTENT, out, p)

@@ -43,6 +43,8 @@ export class FieldBlock {
   contentLengthEnd = -1
   contentTypeStart = -1
   contentTypeEnd = -1
+  /** Any is one of those that the proxy knows (`http1/header-ids.ts`), in whatever way it is written. */
+  hasKnown = false
   cookies = 0
   /** Lines of cookies: where each starts, where its value does, and where it ends. */
   readonly cookieAt = new Int32Array(COOKIES_MAX * 3)
@@ -67,6 +69,7 @@ export class FieldBlock {
     this.hostStart = -1
     this.contentLengthStart = -1
     this.contentTypeStart = -1
+    this.hasKnown = false
     this.cookies = 0
     this.#listBytes = 0
   }
@@ -102,6 +105,7 @@ export class FieldBlock {
       return 0
     }
     if (nameClass === REGULAR) return 0
+    this.hasKnown = true
     if (isConnectionField(nameClass)) return REFUSAL['connection-header']
     if (nameClass === TE) {
       return equalsWord(this.bytes, valueStart, valueEnd, TRAILERS) ? 0 : REFUSAL['connection-header']

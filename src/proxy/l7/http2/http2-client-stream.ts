@@ -13,9 +13,9 @@ import { BY_LENGTH, CHUNKED, NO_BODY } from '../http1/framing.ts'
 import { REFUSAL, refusalName, refusalStatus } from '../http1/refusal.ts'
 import { HEAD } from '../http1/request-head.ts'
 import { ChunkedContent } from './chunked-content.ts'
-import { composeRequest } from './compose-request.ts'
+import { composeRequest, type Upgrader } from './compose-request.ts'
 import { sendResponseHead } from './encode-response.ts'
-import { CANCEL, INTERNAL_ERROR, PROTOCOL_ERROR } from './frames.ts'
+import { CANCEL, INTERNAL_ERROR, NO_ERROR, PROTOCOL_ERROR } from './frames.ts'
 import { GRPC_STATUS, grpcCodeOf, isGrpcContentType, outcomeOfGrpc, readGrpcCode } from './grpc.ts'
 import { RequestBody } from './request-body.ts'
 import type { Http2Session } from './session.ts'
@@ -32,11 +32,11 @@ export interface StreamOwner {
   readonly peer: ClientPeer
   readonly router: Router
   readonly viaLine: Uint8Array
-  countError(code: string): void
+  readonly countError: (code: string) => void
 }
 
 /** One request of a client that speaks HTTP/2, and its response. */
-export class Http2ClientStream extends SessionStream implements ExchangeOwner {
+export class Http2ClientStream extends SessionStream implements ExchangeOwner, Upgrader {
   isRequestDone = false
   readonly #owner: StreamOwner
   readonly #exchange: RequestExchange
@@ -57,7 +57,7 @@ export class Http2ClientStream extends SessionStream implements ExchangeOwner {
   constructor(owner: StreamOwner, session: Http2Session, id: number) {
     super(session, id)
     this.#owner = owner
-    this.#exchange = new RequestExchange(owner.context, this, owner.peer, (code) => owner.countError(code))
+    this.#exchange = new RequestExchange(owner.context, this, owner.peer, owner.countError)
   }
 
   /** The request whose head is in the session's block. */
@@ -71,7 +71,7 @@ export class Http2ClientStream extends SessionStream implements ExchangeOwner {
     this.isRequestDone = isLast
     this.#isGrpc =
       block.contentTypeStart !== -1 && isGrpcContentType(block.bytes, block.contentTypeStart, block.contentTypeEnd)
-    const end = composeRequest(block, isLast, this.#keyLines, text)
+    const end = composeRequest(block, isLast, this, text)
     let refusal = end < 0 ? -end : 0
     if (refusal === 0 && head.scan(text, 0, end) !== end) refusal = head.refusal || REFUSAL['bad-request-line']
     if (refusal !== 0) {
@@ -110,6 +110,10 @@ export class Http2ClientStream extends SessionStream implements ExchangeOwner {
 
   override expire(nowMs: number): void {
     this.deadlineMs = NEVER
+    if (this.isLocalEnded && this.#tunnel === undefined) {
+      this.session.resetStream(this, NO_ERROR)
+      return
+    }
     if (this.#tunnel !== undefined || this.#isAnswered) {
       this.#leaveTunnel(true)
       this.session.resetStream(this, CANCEL)
@@ -130,6 +134,11 @@ export class Http2ClientStream extends SessionStream implements ExchangeOwner {
       this.#fault('bad-trailer')
       return
     }
+    // Who reads trailers as headers must not be told another length, host or user by them.
+    if (block.hasKnown) {
+      this.#fault('forbidden-trailer')
+      return
+    }
     if (this.#isAnswered || this.#tunnel !== undefined || this.#body === undefined) return
     this.#bodyEnds(block.copyLines(this.#owner.context.http2.text, 0))
   }
@@ -141,7 +150,8 @@ export class Http2ClientStream extends SessionStream implements ExchangeOwner {
     }
     const body = this.#body
     if (this.#isAnswered || (body === undefined && !this.#isPaused)) {
-      this.credit(end - start)
+      // No more of a body that nobody wants than is on its way.
+      this.session.creditConnection(end - start)
       return
     }
     const exchange = this.#exchange
@@ -307,7 +317,9 @@ export class Http2ClientStream extends SessionStream implements ExchangeOwner {
     }
     if (this.#tunnel !== undefined || this.#exchange.upgrade !== undefined) return
     this.#isPaused = false
-    const nowMs = this.#owner.context.clock.monotonic()
+    const { clock, settings } = this.#owner.context
+    const nowMs = clock.monotonic()
+    if (!this.isRequestDone) this.deadlineMs = Math.min(nowMs + settings.bodyMs, this.#exchange.untilMs)
     while (this.#backlog !== undefined && this.#backlog.length > 0 && !this.#isPaused) {
       const part = this.#backlog.shift()!
       this.#sendBody(part, 0, part.length, nowMs)
@@ -319,7 +331,8 @@ export class Http2ClientStream extends SessionStream implements ExchangeOwner {
     this.#answer(error.status, error.code)
   }
 
-  readonly #keyLines = (): Uint8Array => {
+  /** Of an upgrade to WebSocket that the proxy makes of the request. */
+  webSocketKeyLines(): Uint8Array {
     this.#webSocketKey ??= new WebSocketKey()
     return this.#webSocketKey.lines()
   }
@@ -332,6 +345,8 @@ export class Http2ClientStream extends SessionStream implements ExchangeOwner {
     if (mustWait) {
       this.#isPaused = true
       this.#heldBytes += end - start
+      // It is not the client who is being waited for.
+      this.deadlineMs = this.#exchange.untilMs
     } else this.credit(end - start)
   }
 
@@ -352,6 +367,7 @@ export class Http2ClientStream extends SessionStream implements ExchangeOwner {
   }
 
   #finishBody(nowMs: number): void {
+    this.deadlineMs = this.#exchange.untilMs
     const { text } = this.#owner.context.http2
     this.#body!.finish(this.#exchange.carrier!, this.session.wire, text, nowMs)
     this.isRequestDone = true
@@ -373,7 +389,7 @@ export class Http2ClientStream extends SessionStream implements ExchangeOwner {
 
   /** The time to take what there is begins anew. */
   #progressed(): void {
-    if (!this.#isAnswered || this.#tunnel !== undefined || this.isClosed) return
+    if (!this.#isAnswered || this.#tunnel !== undefined || this.isClosed || this.isLocalEnded) return
     const { clock, settings } = this.#owner.context
     this.deadlineMs = clock.monotonic() + settings.bodyMs
   }

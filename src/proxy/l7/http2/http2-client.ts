@@ -22,6 +22,7 @@ export class Http2Client implements Client, SessionOwner, StreamOwner {
   readonly peer: ClientPeer
   readonly router: Router
   readonly viaLine: Uint8Array
+  readonly countError: (code: string) => void
   readonly #settings: ClientSettings
   readonly #session: Http2Session
   /** Since when nothing of what was written has gone; Infinity: nothing is waiting. */
@@ -39,6 +40,7 @@ export class Http2Client implements Client, SessionOwner, StreamOwner {
     this.context = context
     this.#settings = settings
     this.router = settings.router
+    this.countError = settings.countError
     this.viaLine = viaLine(context.settings.forward.pseudonym)
     const wire = source instanceof Wire ? source : new Wire(context, NOBODY, source)
     this.peer = new ClientPeer(context, wire, ends, settings, '2.0')
@@ -147,10 +149,6 @@ export class Http2Client implements Client, SessionOwner, StreamOwner {
     this.context.deadlines.delete(this)
     this.peer.close()
     this.#settings.onClosed(this)
-  }
-
-  countError(code: string): void {
-    this.#settings.countError(code)
   }
 
   #sayGoodbye(): void {

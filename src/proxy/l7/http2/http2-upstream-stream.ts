@@ -14,6 +14,7 @@ import { CANCEL, PROTOCOL_ERROR, REFUSED_STREAM } from './frames.ts'
 import type { RequestMemory, StoredRequest } from './request-memory.ts'
 import type { Http2Session } from './session.ts'
 import { SessionStream } from './session-stream.ts'
+import { withoutKnown } from './without-known.ts'
 import { writeHex } from './write-hex.ts'
 
 const NEVER = Number.POSITIVE_INFINITY
@@ -294,8 +295,9 @@ export class Http2UpstreamStream extends SessionStream implements RequestCarrier
       this.#break(PROXY_ERRORS.badResponse, refusalName(REFUSAL['bad-trailer']))
       return
     }
-    const { text } = this.#owner.context.http2
-    this.#end(text.slice(0, block.copyLines(text, 0)), nowMs)
+    const { text, trailerLines } = this.#owner.context.http2
+    const end = block.copyLines(text, 0)
+    this.#end(block.hasKnown ? withoutKnown(text, end, trailerLines) : text.slice(0, end), nowMs)
   }
 
   /** All of the body has come. */

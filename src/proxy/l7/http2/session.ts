@@ -242,8 +242,11 @@ export class Http2Session implements WireOwner {
   ended(stream: SessionStream): void {
     if (stream.isClosed || !stream.isLocalEnded) return
     if (stream.isRemoteEnded) this.#forget(stream)
-    // An answer that came early: the rest of the request is not wanted (RFC 9113 §8.1).
-    else if (this.#isServer && !stream.isTunnel) this.resetStream(stream, NO_ERROR)
+    else if (this.#isServer && !stream.isTunnel) {
+      // An answer that came early: what is still on its way is dropped for a moment, since some clients take a reset for
+      // a failure even after a whole answer (RFC 9113 §8.1).
+      stream.deadlineMs = this.#context.clock.monotonic() + this.#context.settings.lingerMs
+    }
   }
 
   /** Has `sendQueued` called when there is room again. */

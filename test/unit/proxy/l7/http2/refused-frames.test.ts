@@ -217,6 +217,26 @@ const CASES: readonly Case[] = [
     want: { stream: 1, code: f.PROTOCOL_ERROR },
   },
   {
+    name: 'trailers that say another length',
+    given: [headers(1, POST, false), headers(1, [['content-length', '5']])],
+    want: { stream: 1, code: f.PROTOCOL_ERROR },
+  },
+  {
+    name: 'trailers that say another host',
+    given: [headers(1, POST, false), headers(1, [['host', 'b']])],
+    want: { stream: 1, code: f.PROTOCOL_ERROR },
+  },
+  {
+    name: 'trailers that say who is asking',
+    given: [headers(1, POST, false), headers(1, [['authorization', 'x']])],
+    want: { stream: 1, code: f.PROTOCOL_ERROR },
+  },
+  {
+    name: 'trailers that say another length, with an underscore',
+    given: [headers(1, POST, false), headers(1, [['content_length', '5']])],
+    want: { stream: 1, code: f.PROTOCOL_ERROR },
+  },
+  {
     name: 'a body longer than its Content-Length',
     given: [headers(1, fields(POST, ['content-length', '3']), false), data(1, 'four')],
     want: { stream: 1, code: f.PROTOCOL_ERROR },
@@ -350,4 +370,24 @@ test('streams beyond those that are allowed at once are refused', async (t) => {
   for (let i = 0; i <= allowed; i++) peer.send(headers(2 * i + 1, POST, false))
   assert.equal(await peer.reset(2 * allowed + 1), f.REFUSED_STREAM)
   await eventually(() => (proxy.engine.upstreams[0]!.metrics.inFlight === allowed ? true : undefined))
+})
+
+test('an answer before the end of the request stands; what is still sent is dropped for a while, then refused', async (t) => {
+  const backend = await startBackend(
+    t,
+    answering(() => ok('early')),
+  )
+  const { proxy } = await startProxy(t, [backend], { lingerMs: 300 })
+  const peer = await openFrames(t, proxy.port)
+  peer.send(headers(1, POST, false), headers(3, POST, false))
+  for (const id of [1, 3]) {
+    await peer.ended(id)
+    assert.equal(peer.body(id), 'early')
+    peer.send(data(id, 'too late'))
+  }
+  peer.send(data(1, 'the end', true))
+  assert.equal(await peer.reset(3), f.NO_ERROR)
+  assert.equal(peer.frames.filter(({ type, streamId }) => type === f.RST_STREAM && streamId === 1).length, 0)
+  peer.send(headers(5, GET))
+  assert.equal((await peer.head(5))[':status'], '200')
 })

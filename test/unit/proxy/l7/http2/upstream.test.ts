@@ -410,6 +410,39 @@ test('a body that is not as long as it was said to be breaks the response off', 
   }
 })
 
+test('trailers of an endpoint that could be taken for headers do not go on, others do', async (t) => {
+  const sockets: FramePeer[] = []
+  const server = createTcpServer((socket) => {
+    const peer = new FramePeer(socket, true)
+    sockets.push(peer)
+    peer.send(frame(f.SETTINGS, 0, 0))
+    void peer.ended(1).then(
+      () =>
+        peer.send(
+          headers(1, status('200'), false),
+          data(1, 'body'),
+          headers(1, [
+            ['x-a', '1'],
+            ['content-length', '5'],
+            ['set-cookie', 'a=b'],
+            ['grpc-status', '0'],
+          ]),
+        ),
+      () => {},
+    )
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => {
+    server.close()
+    for (const { socket } of sockets) socket.destroy()
+  })
+  const { client: open } = await startProxy(t, [(server.address() as AddressInfo).port], {}, { protocol: 'h2c' })
+  const peer = await open()
+  peer.send(get())
+  assert.match(await peer.until(/\r\n0\r\n[\s\S]*\r\n\r\n$/), /\r\n4\r\nbody\r\n0\r\nx-a: 1\r\ngrpc-status: 0\r\n\r\n$/)
+})
+
 test('an endpoint that cannot be reached, or says nothing, is answered for', async (t) => {
   const silent = createTcpServer((socket) => socket.on('error', () => {}).resume())
   silent.listen(0, '127.0.0.1')
