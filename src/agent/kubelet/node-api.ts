@@ -30,6 +30,8 @@ export interface NodeApiOptions {
 /** The kubelet's own port; another one when it is taken. */
 const PORT = 10_250
 const HEAD_MS = 10_000
+/** Longer than the time between two scrapes, so that each does not begin with a handshake. */
+const KEPT_MS = 70_000
 
 /**
  * Serves what the API server asks of a node: `/containerLogs/…`, `/stats/summary`, `/metrics…`, `/healthz` and, on upgraded
@@ -52,6 +54,7 @@ export async function serveNodeApi(
     },
     (request, response) => void answer(logs, options, request, response),
   )
+  server.keepAliveTimeout = KEPT_MS
   server.on('tlsClientError', (error) => options.logger.debug({ err: error }, 'a TLS client of the node API failed'))
   const upgrades = createUpgrades(streams, options)
   server.on('upgrade', (request, socket, head) => {

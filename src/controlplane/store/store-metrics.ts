@@ -62,8 +62,10 @@ export class StoreMetrics {
   }
 
   #typeOf(key: string): string {
-    const [, root, type = ''] = key.split('/', 3)
-    if (root !== 'registry' || type === '') return 'other'
+    const [, root, name = ''] = key.split('/', 3)
+    if (root !== 'registry' || name === '') return 'other'
+    // Nodes have kept the name that they had in Kubernetes' first days.
+    const type = name === 'minions' ? 'nodes' : name
     if (this.#types.has(type)) return type
     if (this.#types.size >= TYPES_MAX) return 'other'
     this.#types.add(type)

@@ -32,6 +32,7 @@ test('what is asked of a store is told by operation and kind, and it answers as 
   assert.equal((await store.list('/registry/services/specs/')).items.length, 0)
   assert.ok((await store.commit({ expect: [], puts: [], deletes: [key] })).ok)
   assert.equal(await store.get('/elsewhere'), undefined)
+  assert.equal(await store.get('/registry/minions/one'), undefined)
   assert.deepEqual(told(metrics, 'etcd_requests_total'), {
     'create pods': 2,
     'update pods': 1,
@@ -39,6 +40,7 @@ test('what is asked of a store is told by operation and kind, and it answers as 
     'list services': 1,
     'delete pods': 1,
     'get other': 1,
+    'get nodes': 1,
   })
   // A write that lost against another one is no failure of the store.
   assert.deepEqual(told(metrics, 'etcd_request_errors_total'), {})
