@@ -351,6 +351,8 @@ export class UpstreamConnection {
         if (responseHead.status >= 500 && isRetried(slot, responseHead.status, nowMs)) {
           slot.receiver = undefined
           receiver = undefined
+          // An interim response may have been too much for who waits elsewhere now.
+          this.#isPaused = false
         }
         slot.hasBegun = true
         if (!responseHead.keepsAlive) this.isClosing = true
