@@ -2,7 +2,7 @@ import { isExtendedResource, isNativeResource } from '../../api/definitions/quot
 import { isPodTerminal } from '../../api/pod-readiness.ts'
 import type { Quantity } from '../../api/quantity.ts'
 import type { Container, Pod, PodSpec } from '../../api/types/core-v1.gen.ts'
-import { type Amounts, addOnto, parseAmounts, pieces } from './amounts.ts'
+import { type Amounts, parseAmounts, pieces } from './amounts.ts'
 import type { QuotaEvaluator } from './evaluator.ts'
 import { objectCountName } from './object-count.ts'
 import { hasPodLevelResources, podResources } from './pod-resources.ts'
@@ -25,6 +25,20 @@ function computeUsage(requests: Amounts, limits: Amounts): Map<string, Quantity>
     } else if (isExtendedResource(name)) usage.set(`requests.${name}`, quantity)
   }
   for (const [name, quantity] of limits) if (COMPUTE.includes(name)) usage.set(`limits.${name}`, quantity)
+  return usage
+}
+
+const ENDED: Amounts = new Map([[COUNT, pieces(1)]])
+/** Of pods as they are stored, which never change: most are counted again and again. */
+const known = new WeakMap<Pod, Amounts>()
+
+function fullUsage(pod: Pod): Amounts {
+  const found = known.get(pod)
+  if (found !== undefined) return found
+  const spec: PodSpec = pod.spec ?? { containers: [] }
+  const usage = computeUsage(podResources(spec, 'requests', true), podResources(spec, 'limits', true))
+  usage.set(COUNT, pieces(1))
+  if (Object.isFrozen(pod)) known.set(pod, usage)
   return usage
 }
 
@@ -56,13 +70,7 @@ export const POD_EVALUATOR: QuotaEvaluator<Pod> = {
     (name.startsWith('requests.') && !isNativeResource(name)),
   charges: (operation, subresource) =>
     (operation === 'CREATE' && subresource === '') || (operation === 'UPDATE' && subresource === 'resize'),
-  usage(pod, nowMs) {
-    const usage = new Map<string, Quantity>([[COUNT, pieces(1)]])
-    if (needsNothing(pod, nowMs)) return usage
-    const spec: PodSpec = pod.spec ?? { containers: [] }
-    addOnto(usage, computeUsage(podResources(spec, 'requests', true), podResources(spec, 'limits', true)))
-    return usage
-  },
+  usage: (pod, nowMs) => (needsNothing(pod, nowMs) ? ENDED : fullUsage(pod)),
   isIn: (scope, { spec }) => isPodInScope(spec ?? { containers: [] }, scope),
   missing(names, { spec }) {
     const wanted = MUST_BE_GIVEN.filter((name) => names.includes(name))

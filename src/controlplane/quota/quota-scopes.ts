@@ -3,7 +3,7 @@ import type { ResourceQuota, ScopedResourceSelectorRequirement } from '../../api
 import type { QuotaEvaluator } from './evaluator.ts'
 
 /** The scopes of a quota in one form, however they are written. */
-function scopesOf({ spec }: ResourceQuota): readonly ScopedResourceSelectorRequirement[] {
+export function scopesOf({ spec }: ResourceQuota): readonly ScopedResourceSelectorRequirement[] {
   const plain = (spec?.scopes ?? []).map((scopeName) => ({ scopeName, operator: 'Exists' }))
   return [...plain, ...(spec?.scopeSelector?.matchExpressions ?? [])]
 }

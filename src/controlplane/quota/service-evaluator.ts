@@ -5,6 +5,7 @@ import { objectCountName } from './object-count.ts'
 
 const TYPE = { group: '', resource: 'services' }
 const COUNT = objectCountName(TYPE)
+const ONE = pieces(1)
 const NAMES = [COUNT, 'services', 'services.nodeports', 'services.loadbalancers']
 
 /** How many node ports a Service has or is to be given. */
@@ -23,8 +24,8 @@ export const SERVICE_EVALUATOR: QuotaEvaluator<Service> = {
   charges: (operation, subresource) => operation !== 'DELETE' && subresource === '',
   usage: (service) =>
     new Map([
-      [COUNT, pieces(1)],
-      ['services', pieces(1)],
+      [COUNT, ONE],
+      ['services', ONE],
       ['services.nodeports', pieces(nodePorts(service))],
       ['services.loadbalancers', pieces(service.spec?.type === 'LoadBalancer' ? 1 : 0)],
     ]),

@@ -2,8 +2,8 @@ import { deepEqual, equal } from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { ResourceQuota, Service } from '../../../src/api/types/core-v1.gen.ts'
 import { type ChargeResult, chargeQuotas } from '../../../src/controlplane/quota/charge-quotas.ts'
-import { countUsage } from '../../../src/controlplane/quota/count-usage.ts'
 import { evaluatorOf } from '../../../src/controlplane/quota/evaluators.ts'
+import { UsageCounter } from '../../../src/controlplane/quota/usage-counter.ts'
 import { pod, quota } from './quota-fixture.ts'
 
 const PODS = { group: '', resource: 'pods' }
@@ -94,14 +94,11 @@ describe('counting what a namespace holds', () => {
     }
     const now = Date.parse('2026-01-01T00:00:00Z')
     const hard = { cpu: '9', services: '3', 'count/widgets.example.com': '1' }
-    const result = countUsage(
-      quota('a', hard),
-      [
-        { type: PODS, objects: [pod('a', { requests: { cpu: '250m' } }), leaving] },
-        { type: SERVICES, objects: [] },
-      ],
-      now,
-    )
+    const counter = new UsageCounter(quota('a', hard), now)
+    counter.add(PODS, [pod('a', { requests: { cpu: '250m' } })])
+    counter.add(PODS, [leaving])
+    counter.add(SERVICES, [])
+    const result = counter.count()
     deepEqual(result, { status: { hard, used: { cpu: '1250m', services: '0' } }, recheckAtMs: now + 60_000 })
   })
 })

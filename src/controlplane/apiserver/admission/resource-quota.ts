@@ -1,11 +1,11 @@
 import type { ResourceDefinition } from '../../../api/definition.ts'
 import { RESOURCE_QUOTA } from '../../../api/definitions/resource-quota/definition.ts'
-import type { Draft } from '../../../api/object.ts'
+import type { Draft, KubeObject } from '../../../api/object.ts'
 import { QuantityError } from '../../../api/quantity.ts'
 import type { ResourceQuota } from '../../../api/types/core-v1.gen.ts'
 import { chargeQuotas } from '../../quota/charge-quotas.ts'
-import { countedTypes, countUsage, isCountable } from '../../quota/count-usage.ts'
 import { evaluatorOf } from '../../quota/evaluators.ts'
+import { countedTypes, isCountable, UsageCounter } from '../../quota/usage-counter.ts'
 import type { AdmissionPlugin, AdmissionRequest } from '../admission.ts'
 import type { CachedObject } from '../cache/cached-object.ts'
 import type { ResourceCache } from '../cache/resource-cache.ts'
@@ -23,6 +23,10 @@ export interface ResourceQuotaOptions {
 export interface ResourceQuotaPlugin extends AdmissionPlugin {
   /** The namespace whose quotas a request may use up; undefined when it uses none. */
   laneOf(request: CoreRequest): string | undefined
+}
+
+function* objectsOf(stored: Iterable<CachedObject>): Generator<KubeObject> {
+  for (const { object } of stored) yield object
 }
 
 const OPERATIONS: Readonly<Record<string, 'CREATE' | 'UPDATE'>> = {
@@ -46,12 +50,13 @@ export function createResourceQuotas(options: ResourceQuotaOptions): ResourceQuo
 
   /** A quota that is made counts from the start; what is stored at the same moment the controller adds. */
   const countNew = (quota: Draft<ResourceQuota>, namespace: string): void => {
-    const counted = countedTypes(quota as ResourceQuota, types).map((definition) => ({
-      type: definition,
-      objects: [...cacheOf(definition).range(storageKey(definition, namespace, ''))].map(({ object }) => object),
-    }))
     try {
-      quota.status = countUsage(quota as ResourceQuota, counted, nowMs()).status as Draft<ResourceQuota>['status']
+      const counter = new UsageCounter(quota as ResourceQuota, nowMs())
+      for (const definition of countedTypes(quota as ResourceQuota, types)) {
+        const stored = cacheOf(definition).range(storageKey(definition, namespace, ''))
+        counter.add(definition, objectsOf(stored))
+      }
+      quota.status = counter.count().status as Draft<ResourceQuota>['status']
     } catch (error) {
       // Validation says what is wrong with it.
       if (!(error instanceof QuantityError)) throw error

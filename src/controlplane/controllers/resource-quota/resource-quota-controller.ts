@@ -4,14 +4,17 @@ import { isReason } from '../../../api/status-error.ts'
 import type { ResourceQuota } from '../../../api/types/core-v1.gen.ts'
 import type { Change } from '../../../client/informer.ts'
 import type { ReconcileResult } from '../../../client/run-workers.ts'
-import { countedTypes, countUsage, isCountable } from '../../quota/count-usage.ts'
 import { evaluatorOf } from '../../quota/evaluators.ts'
 import { sameUsage } from '../../quota/same-usage.ts'
+import { countedTypes, isCountable, UsageCounter } from '../../quota/usage-counter.ts'
 import { type ControllerContext, type RunningController, runController } from '../controller-context.ts'
 import { sameValue } from '../same-value.ts'
 
 /** Admission counts what is made; it is counted again once no more is made for this long, or this often. */
 const RECOUNT_MS = 500
+
+/** Objects that are counted before others on this event loop have their turn. */
+const AT_ONCE = 500
 
 /**
  * Counts what namespaces hold and writes it into their quotas: what is deleted, has ended or was changed is released.
@@ -39,13 +42,15 @@ export function startResourceQuotaController(context: ControllerContext): Runnin
     // Asked of the server, and before what it counts: copies may be from before the last charge.
     const quota = await find(namespace, name)
     if (quota === undefined) return undefined
-    const counted = await Promise.all(
-      countedTypes(quota, types).map(async (type) => ({
-        type,
-        objects: (await client.list(type as ResourceType, { namespace })).items,
-      })),
-    )
-    const { status, recheckAtMs } = countUsage(quota, counted, clock.now())
+    const counter = new UsageCounter(quota, clock.now())
+    for (const type of countedTypes(quota, types)) {
+      const { items } = await client.list(type as ResourceType, { namespace })
+      for (let i = 0; i < items.length || i === 0; i += AT_ONCE) {
+        if (i > 0) await new Promise((resolve) => setImmediate(resolve))
+        counter.add(type, items.slice(i, i + AT_ONCE))
+      }
+    }
+    const { status, recheckAtMs } = counter.count()
     if (!sameValue(status, quota.status)) {
       try {
         await client.updateStatus(RESOURCE_QUOTAS, { ...quota, status })
