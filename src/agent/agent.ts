@@ -202,8 +202,10 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       // Of a runtime that is away nothing can be ended; the next agent finds it all again.
       if (runtime.problem?.() === undefined) {
         const containers = (await runtime.list()).flatMap((sandbox) => sandbox.containers)
-        await Promise.all(containers.map(({ id }) => runtime.stopContainer(id, graceMs)))
-        await runtime.stopSandboxes?.()
+        const ends = await Promise.allSettled(containers.map(({ id }) => runtime.stopContainer(id, graceMs)))
+        const failed = ends.find((end) => end.status === 'rejected')
+        if (failed === undefined) await runtime.stopSandboxes?.()
+        else logger.warn({ err: failed.reason }, 'not every container could be ended')
       }
       await runtime.close()
     },

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import { Agent, type IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type Dockerode from 'dockerode'
 import { EngineError, engineError } from './engine-error.ts'
@@ -25,6 +25,17 @@ export interface EngineRequest {
 
 const SUCCESS = { 101: true, 200: true, 201: true, 204: true, 304: true } as const
 
+/** Of DOCKER_HOST, DOCKER_TLS_VERIFY and their like. */
+const FROM_ENVIRONMENT = {
+  port: undefined,
+  username: undefined,
+  pathPrefix: undefined,
+  ca: undefined,
+  cert: undefined,
+  key: undefined,
+  timeout: undefined,
+}
+
 /**
  * A Docker engine's API through dockerode, which is loaded with the first engine. Every call has a deadline: an engine
  * that is stopped takes connections and never answers. All methods reject with EngineError.
@@ -46,11 +57,22 @@ export class DockerEngine {
     if (unix === undefined && tcp === null)
       throw new EngineError(`"${host}" is no address of a Docker engine like unix:///var/run/docker.sock`, undefined)
     const { default: Docker } = await import('dockerode')
-    const where =
-      unix === undefined
-        ? { host: tcp![1]!.replace(/^\[|\]$/g, ''), port: Number(tcp![2]), protocol: 'http' as const }
-        : { socketPath: unix }
-    return new DockerEngine(host, new Docker(where))
+    // A kept connection would break with the first call after an engine's restart.
+    const agent = new Agent({ keepAlive: false })
+    // All that dockerode would take from the environment is given, or it goes where that says.
+    const options = {
+      ...FROM_ENVIRONMENT,
+      protocol: 'http' as const,
+      agent,
+      ...(unix === undefined
+        ? { host: tcp![1]!.replace(/^\[|\]$/g, ''), port: Number(tcp![2]) }
+        : { host: undefined, socketPath: unix }),
+    }
+    try {
+      return new DockerEngine(host, new Docker(options))
+    } catch (cause) {
+      throw engineError(cause, host)
+    }
   }
 
   /** The decoded JSON of the answer. */

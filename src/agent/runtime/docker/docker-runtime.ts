@@ -1,11 +1,9 @@
 import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Clock, sleep } from '../../../base/clock.ts'
-import type { Logger } from '../../../base/logger.ts'
 import { removeTree } from '../../files/remove-tree.ts'
 import { isSafeName } from '../../files/safe-name.ts'
 import { attemptDirectory } from '../process/attempt-directory.ts'
-import { terminationMessage } from '../process/termination-message.ts'
 import { writeWhole } from '../process/write-whole.ts'
 import {
   type ContainerConfig,
@@ -15,7 +13,6 @@ import {
   type ExecResult,
   type ImageService,
   type LogOptions,
-  type Mount,
   type Runtime,
   RuntimeError,
   type SandboxConfig,
@@ -24,45 +21,27 @@ import {
 import { containerBody } from './container-body.ts'
 import { containerLogs } from './container-logs.ts'
 import { containerState, type InspectedContainer, isUnstarted } from './container-state.ts'
-import { type DockerEngine, WORK_MS } from './docker-engine.ts'
-import {
-  containerLabels,
-  type DockerOwner,
-  podFilter,
-  readLabels,
-  sandboxLabels,
-  volumeLabels,
-} from './docker-labels.ts'
+import { WORK_MS } from './docker-engine.ts'
+import { containerLabels, podFilter, readLabels } from './docker-labels.ts'
 import { dockerRefusal } from './docker-refusal.ts'
 import { attachSession, execSession, runInContainer } from './docker-session.ts'
+import { endedMessage } from './ended-message.ts'
 import { hasStatus, isUnavailable } from './engine-error.ts'
+import { containerName, memoryVolumeOf, sandboxName } from './engine-names.ts'
 import type { ContainerFollower, EngineWatch, ListedContainer } from './engine-watch.ts'
 import { inspectImage } from './image-service.ts'
+import { removeFromEngine } from './remove-from-engine.ts'
 import { rootRefusal } from './root-refusal.ts'
-import { sandboxBody } from './sandbox-body.ts'
+import { type SandboxOptions, startSandbox } from './start-sandbox.ts'
 
-/** What is found out about an engine as it is used; shared by all nodes on it. */
-export interface EngineAbilities {
-  /** It may lower a process' oom_score_adj. One without CAP_SYS_RESOURCE (in a container, rootless) starts nothing that asks for it. */
-  mayProtect: boolean
-}
-
-export interface DockerRuntimeOptions {
-  readonly engine: DockerEngine
+export interface DockerRuntimeOptions extends SandboxOptions {
   readonly watch: EngineWatch
-  readonly owner: DockerOwner
   readonly images: ImageService
-  readonly abilities: EngineAbilities
   /** Of the engine; asked anew each time, as an engine may come back as another one. */
   version(): string
-  /** Makes sure that the cluster's network is there, and gives its name. */
-  network(): Promise<string>
-  /** Makes sure that the image of sandboxes is there, and gives its name. */
-  pauseImage(): Promise<string>
   /** Holds one directory for each pod, named by its uid. */
   readonly directory: string
   readonly clock: Clock
-  readonly logger: Logger
 }
 
 /** A container as the engine last told of it. */
@@ -95,8 +74,6 @@ export interface RunningContainer {
 const KILLED_MS = 10_000
 /** Between tries while the engine is away: whoever asked asks again at once. */
 const AWAY_MS = 1_000
-const FALLBACK_BYTES = 2048
-const FALLBACK_LINES = 80
 
 /**
  * Containers of a Docker engine. A pod is a sandbox container that holds its address, and its containers in the
@@ -122,9 +99,13 @@ export class DockerRuntime implements Runtime {
     this.#options = options
     this.images = options.images
     mkdirSync(options.directory, { recursive: true, mode: 0o700 })
-    this.#loadSandboxes()
+    const cleared = this.#loadSandboxes()
     const follower: ContainerFollower = {
-      listed: (containers) => this.#listed(containers),
+      listed: async (containers) => {
+        await cleared
+        await this.#listed(containers)
+        this.#loaded.resolve()
+      },
       changed: (id) => void this.#look(id).catch((error: unknown) => this.#notSeen(id, error)),
     }
     this.#unfollow = options.watch.follow(options.owner.node, follower)
@@ -348,9 +329,8 @@ export class DockerRuntime implements Runtime {
     }
   }
 
-  /** 409: it is being removed already. */
   #remove(id: string): Promise<void> {
-    return this.#ignoring([404, 409], 'DELETE', `/containers/${id}`, { force: 1, v: 1 })
+    return removeFromEngine(this.#options.engine, id)
   }
 
   /** Of one that does not run any more nothing is left to do but to look. */
@@ -432,67 +412,9 @@ export class DockerRuntime implements Runtime {
 
   /** Makes sure that a pod's sandbox container runs; gives its id. */
   #ensureSandbox(sandbox: Sandbox): Promise<string> {
-    const result = sandbox.last.then(() => this.#makeSandbox(sandbox.config))
+    const result = sandbox.last.then(() => startSandbox(sandbox.config, this.#options))
     sandbox.last = result.catch(() => {})
     return result
-  }
-
-  async #makeSandbox(config: SandboxConfig): Promise<string> {
-    const { engine, owner, network, pauseImage, logger } = this.#options
-    const name = sandboxName(config)
-    try {
-      const found = await engine.call<InspectedContainer>({ method: 'GET', path: `/containers/${name}/json` })
-      if (found.State.Running) return found.Id
-      // Its address is its own as long as it exists, and comes back with it.
-      logger.info({ podUid: config.podUid }, 'starting the sandbox of a pod again')
-      await network()
-      await this.#call('POST', `/containers/${found.Id}/start`)
-      return found.Id
-    } catch (error) {
-      if (isUnavailable(error)) throw error
-      // One that does not come up again (its network may be another by now) is made anew.
-      await this.#remove(name)
-    }
-    const [image, networkName] = await Promise.all([pauseImage(), network()])
-    const volumes = Object.keys(config.namespaces?.memoryVolumes ?? {}).map((volume) => ({
-      name: volume,
-      engineName: volumeName(config.podUid, volume),
-    }))
-    for (const { name: volume, engineName } of volumes) {
-      const { sizeBytes } = config.namespaces!.memoryVolumes[volume]!
-      const size = sizeBytes === undefined ? '' : `,size=${sizeBytes}`
-      await engine.call({
-        method: 'POST',
-        path: '/volumes/create',
-        body: {
-          Name: engineName,
-          Driver: 'local',
-          DriverOpts: { type: 'tmpfs', device: 'tmpfs', o: `mode=1777${size}` },
-          Labels: volumeLabels(owner, config.podUid),
-        },
-      })
-    }
-    const make = async (isProtected: boolean): Promise<string> => {
-      const labels = sandboxLabels(owner, config)
-      const body = sandboxBody({ sandbox: config, labels, image, network: networkName, volumes, isProtected })
-      const path = '/containers/create'
-      const request = { method: 'POST', path, query: { name }, body, timeoutMs: WORK_MS } as const
-      const { Id } = await engine.call<{ readonly Id: string }>(request)
-      await this.#call('POST', `/containers/${Id}/start`)
-      return Id
-    }
-    const { abilities } = this.#options
-    try {
-      return await make(abilities.mayProtect)
-    } catch (error) {
-      if (isUnavailable(error) || !abilities.mayProtect) throw error
-      await this.#remove(name)
-      const id = await make(false).catch(() => undefined)
-      if (id === undefined) throw error
-      logger.warn({ err: error }, 'the engine cannot protect sandboxes from the kernel when memory runs short')
-      abilities.mayProtect = false
-      return id
-    }
   }
 
   /** Takes over what the engine has; what nobody knows of is removed, and what it has no more is forgotten. */
@@ -501,22 +423,28 @@ export class DockerRuntime implements Runtime {
     for (const { containers: known, config } of this.#sandboxes.values())
       for (const id of known.keys()) if (!present.has(id)) this.#forget(config.podUid, id)
     await Promise.all(
-      containers.map(async ({ Id, Labels, Names, State }) => {
-        const labelled = readLabels(Labels)
-        if (labelled === undefined || Names.some((name) => this.#starting.has(name.slice(1)))) return
-        const sandbox = this.#sandboxes.get(labelled.podUid)
-        if (sandbox === undefined && !this.#hasDirectory(labelled.podUid)) {
-          this.#options.logger.info({ container: Id, podUid: labelled.podUid }, 'removing a container without a pod')
-          await this.#remove(Id)
-          return
-        }
-        const known = sandbox?.containers.get(Id)
-        const phase = State === 'running' || State === 'paused' ? 'running' : 'exited'
-        if (labelled.container === undefined || known?.state.phase !== phase || phase === 'running')
-          await this.#look(Id)
-      }),
+      containers.map((container) =>
+        this.#found(container).catch((error: unknown) => {
+          // One that the engine itself cannot tell about keeps nobody from the others.
+          if (isUnavailable(error)) throw error
+          this.#notSeen(container.Id, error)
+        }),
+      ),
     )
-    this.#loaded.resolve()
+  }
+
+  async #found({ Id, Labels, Names, State }: ListedContainer): Promise<void> {
+    const labelled = readLabels(Labels)
+    if (labelled === undefined || Names.some((name) => this.#starting.has(name.slice(1)))) return
+    const sandbox = this.#sandboxes.get(labelled.podUid)
+    if (sandbox === undefined && !this.#hasDirectory(labelled.podUid)) {
+      this.#options.logger.info({ container: Id, podUid: labelled.podUid }, 'removing a container without a pod')
+      await this.#remove(Id)
+      return
+    }
+    const known = sandbox?.containers.get(Id)
+    const phase = State === 'running' || State === 'paused' ? 'running' : 'exited'
+    if (labelled.container === undefined || known?.state.phase !== phase || phase === 'running') await this.#look(Id)
   }
 
   #hasDirectory(podUid: string): boolean {
@@ -565,7 +493,13 @@ export class DockerRuntime implements Runtime {
     if (before?.phase === 'exited') return inspected.State.Running ? this.#kill(id, 'SIGKILL') : undefined
     let state = containerState(inspected, podUid, labelled.container)
     if (state.phase === 'exited') {
-      const message = await this.#message(sandbox, state, labelled.container.messagePolicy, inspected.Config.Tty)
+      const message = await endedMessage(
+        this.#options.engine,
+        sandbox.config.directory,
+        state,
+        labelled.container.messagePolicy,
+        inspected.Config.Tty,
+      )
       if (message !== '') state = { ...state, message }
     }
     if (this.#sandboxes.get(podUid) !== sandbox) return
@@ -585,26 +519,6 @@ export class DockerRuntime implements Runtime {
     await Promise.all(alive.map(({ state }) => this.#kill(state.id, 'SIGKILL')))
   }
 
-  /** What an ended container says of its end: its message, or with the fallback policy the end of its log. */
-  async #message(
-    { config }: Sandbox,
-    { id, name, attempt, exitCode = 0 }: ContainerState,
-    policy: ContainerConfig['terminationMessagePolicy'],
-    tty: boolean,
-  ): Promise<string> {
-    const message = terminationMessage(attemptDirectory(config.directory, name, attempt), 'File', exitCode)
-    if (message !== '' || policy === 'File' || exitCode === 0) return message
-    const parts: Uint8Array[] = []
-    const options = { follow: false, timestamps: false, tailLines: FALLBACK_LINES, limitBytes: 1024 * 1024 }
-    try {
-      const log = containerLogs(this.#options.engine, { id, tty }, options, AbortSignal.timeout(5_000))
-      for await (const part of log) parts.push(part)
-    } catch {
-      // Without a log there is nothing to say.
-    }
-    return Buffer.concat(parts).subarray(-FALLBACK_BYTES).toString()
-  }
-
   #forget(podUid: string, id: string): void {
     if (this.#sandboxes.get(podUid)?.containers.delete(id) !== true) return
     this.#tellEnd(id)
@@ -615,45 +529,21 @@ export class DockerRuntime implements Runtime {
     for (const handler of this.#handlers) handler(podUid)
   }
 
-  #loadSandboxes(): void {
+  /** What lies here of pods; resolves once what was broken off is gone. */
+  async #loadSandboxes(): Promise<void> {
+    const broken: string[] = []
     for (const podUid of readdirSync(this.#options.directory)) {
       const config = readJson<SandboxConfig>(join(this.#options.directory, podUid, 'sandbox.json'))
       if (config !== undefined) this.#sandboxes.set(podUid, { config, containers: new Map(), last: Promise.resolve() })
-      else void removeTree(join(this.#options.directory, podUid)).catch(() => {})
+      else broken.push(podUid)
     }
+    for (const podUid of broken) await removeTree(join(this.#options.directory, podUid)).catch(() => {})
   }
 }
 
 function sandboxState({ config, containers }: Sandbox): SandboxState {
   const { podUid, podName, podNamespace, ip } = config
   return { podUid, podName, podNamespace, ip, containers: [...containers.values()].map(({ state }) => state) }
-}
-
-/** Names that `docker ps` shows: unique by the pod's uid, and readable. */
-function sandboxName({ podName, podNamespace, podUid }: SandboxConfig): string {
-  return `k8s_POD_${podName}_${podNamespace}_${podUid}`
-}
-
-function containerName({ podName, podNamespace, podUid }: SandboxConfig, { name, attempt }: ContainerConfig): string {
-  return `k8s_${name}_${podName}_${podNamespace}_${podUid}_${attempt}`
-}
-
-function volumeName(podUid: string, volume: string): string {
-  return `wherry-${podUid}-${volume}`
-}
-
-/** The engine's volume behind a mount of a volume in memory. Throws RuntimeError for a part of one. */
-function memoryVolumeOf({ directory, podUid, namespaces }: SandboxConfig, { source }: Mount): string | undefined {
-  for (const name of Object.keys(namespaces?.memoryVolumes ?? {})) {
-    const path = join(directory, 'volumes', name)
-    if (source === path) return volumeName(podUid, name)
-    if (source.startsWith(`${path}/`))
-      throw new RuntimeError(
-        'CreateContainerConfigError',
-        `subPath of volume "${name}" in memory is not supported by the docker runtime`,
-      )
-  }
-  return undefined
 }
 
 function readJson<T>(file: string): T | undefined {

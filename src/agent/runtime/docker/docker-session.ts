@@ -7,6 +7,8 @@ import { isUnavailable } from './engine-error.ts'
 /** Docker keeps back keys that may begin its detach sequence: one that nobody types by chance. */
 const DETACH_KEYS = 'ctrl-^,ctrl-],ctrl-^,ctrl-]'
 const HANGUP_MS = 5_000
+const FIRST_SIZE_TRIES = 10
+const FIRST_SIZE_PAUSE_MS = 20
 const POLL_MS_MIN = 5
 const POLL_MS_MAX = 1_000
 /** What an end is called that could not be asked for. */
@@ -40,8 +42,22 @@ function signalProcess(pid: number, signal: NodeJS.Signals): void {
 
 function resizer(engine: DockerEngine, path: string): (size: TerminalSize) => Promise<void> {
   return async ({ columns, rows }) => {
-    if (columns > 0 && rows > 0)
-      await engine.call({ method: 'POST', path, query: { h: rows, w: columns } }).catch(() => {})
+    if (columns > 0 && rows > 0) await engine.call({ method: 'POST', path, query: { h: rows, w: columns } })
+  }
+}
+
+/** A command that is just being started has no terminal yet; one that has ended needs none. */
+async function firstSize(
+  resize: (size: TerminalSize) => Promise<void>,
+  size: TerminalSize,
+  clock: Clock,
+): Promise<void> {
+  for (let tries = 0; tries < FIRST_SIZE_TRIES; tries++) {
+    try {
+      return await resize(size)
+    } catch {
+      await sleep(clock, FIRST_SIZE_PAUSE_MS)
+    }
   }
 }
 
@@ -79,7 +95,7 @@ export async function execSession(
     throw failure(`cannot exec in container ${container}`, error)
   }
   const resize = resizer(engine, `/exec/${id}/resize`)
-  if (options.tty && options.size !== undefined) await resize(options.size)
+  if (options.tty && options.size !== undefined) await firstSize(resize, options.size, clock)
   const inspect = (): Promise<InspectedExec> => engine.call<InspectedExec>({ method: 'GET', path: `/exec/${id}/json` })
 
   /** Output may end long before the program does, and the engine notes the end a moment after it. */
@@ -103,7 +119,7 @@ export async function execSession(
     stdout: streams.stdout,
     stderr: streams.stderr,
     exited,
-    resize: (size) => void resize(size),
+    resize: (size) => void resize(size).catch(() => {}),
     close() {
       over.abort()
       streams.destroy()
@@ -132,7 +148,7 @@ export async function attachSession(
   const resize = resizer(engine, `/containers/${id}/resize`)
   let streams: ContainerStreams
   try {
-    if (tty && options.size !== undefined) await resize(options.size)
+    if (tty && options.size !== undefined) await resize(options.size).catch(() => {})
     const connection = await engine.hijack({
       method: 'POST',
       path: `/containers/${id}/attach`,
@@ -148,7 +164,7 @@ export async function attachSession(
     stderr: streams.stderr,
     // How the container ended is for its pod's status to say; to have watched it went well.
     exited: streams.ended.then(() => 0),
-    resize: (size) => void resize(size),
+    resize: (size) => void resize(size).catch(() => {}),
     close: () => streams.destroy(),
   }
 }

@@ -56,6 +56,7 @@ export class EngineWatch {
   #wellAtMs: Millis | undefined
   #timer: Timer | undefined
   #running = false
+  #again = false
 
   constructor(options: EngineWatchOptions) {
     this.#options = options
@@ -76,8 +77,11 @@ export class EngineWatch {
 
   follow(node: string, follower: ContainerFollower): () => void {
     this.#followers.set(node, follower)
-    if (this.#running) this.#connection?.abort()
-    else void this.#run()
+    if (this.#running) {
+      // It needs a list, too.
+      this.#again = true
+      this.#connection?.abort()
+    } else void this.#run()
     return () => this.#followers.delete(node)
   }
 
@@ -101,6 +105,10 @@ export class EngineWatch {
         const message = error instanceof Error ? error.message : String(error)
         if (this.#trouble === undefined) logger.warn({ err: error }, 'the Docker engine is not to be reached')
         this.#say(message)
+      }
+      if (this.#again) {
+        this.#again = false
+        continue
       }
       pause = clock.monotonic() - began > PING_MS ? RETRY_MS_MIN : Math.min(pause * 2, RETRY_MS_MAX)
       await sleep(clock, pause, signal)
