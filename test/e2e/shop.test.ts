@@ -81,7 +81,8 @@ test('requests spread over all pods', { skip }, async () => {
     seen.set(pod, (seen.get(pod) ?? 0) + 1)
   }
   assert.equal(seen.size, 3)
-  for (const [pod, count] of seen) assert.ok(count >= 10, `${pod} got only ${count} of 60`)
+  // At random: fewer than these get one of three pods once in ten thousand runs.
+  for (const [pod, count] of seen) assert.ok(count >= 6, `${pod} got only ${count} of 60`)
 })
 
 test('a mounted ConfigMap follows its object', { skip }, async () => {

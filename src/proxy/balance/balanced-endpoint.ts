@@ -49,6 +49,8 @@ export class BalancedEndpoint {
   latencyMs: number
   /** When `latencyMs` was written. */
   latencyAtMs: number
+  /** What it usually needs, whatever single responses took; NaN before the first one. */
+  usualMs: number
   /** Moving average of failures per response, 0 to 1; NaN before the first response. */
   failureRate: number
 
@@ -87,6 +89,7 @@ export class BalancedEndpoint {
     this.effectiveWeight = this.weight
     this.latencyMs = Number.NaN
     this.latencyAtMs = Number.NEGATIVE_INFINITY
+    this.usualMs = Number.NaN
     this.failureRate = Number.NaN
     this.utilization = Number.NaN
     this.requestRate = Number.NaN

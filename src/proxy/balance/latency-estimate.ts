@@ -23,6 +23,8 @@ export function decayed(x: number): number {
  *
  * A failure's own latency says nothing unless it is long (a timeout): it enters the failure rate instead. A cancelled
  * request counts only when it had already taken longer than the estimate.
+ *
+ * Beside it `usualMs`, which is moved by many responses only, see `usual`.
  */
 export function observeLatency(
   endpoint: BalancedEndpoint,
@@ -40,7 +42,18 @@ export function observeLatency(
   if (sampleMs > estimate) endpoint.latencyMs = sampleMs
   else endpoint.latencyMs = failed ? estimate * w : estimate * w + sampleMs * (1 - w)
   endpoint.latencyAtMs = nowMs
+  if (!failed) endpoint.usualMs = usual(endpoint.usualMs, sampleMs)
   const rate = known ? endpoint.failureRate * w : 0
   if (outcome === CANCELLED) endpoint.failureRate = rate
   else endpoint.failureRate = rate * (1 - failureSay) + (failed ? failureSay : 0)
+}
+
+/**
+ * Sinks to a lower sample at once, and rises to a higher one by half at most: one slow response changes little, five or
+ * so one after another say that the endpoint is slow. The first response, which may be slow for being the first, counts
+ * as 30 ms at most.
+ */
+function usual(before: number, sampleMs: number): number {
+  if (Number.isNaN(before)) return Math.min(sampleMs, UNKNOWN_LATENCY_MS)
+  return Math.min(sampleMs, before * 1.5 + 1)
 }

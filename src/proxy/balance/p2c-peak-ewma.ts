@@ -34,8 +34,8 @@ export interface P2cPeakEwmaOptions {
  * An endpoint that has not answered yet counts as slow (30 ms) while something is under way to it, and until then as
  * no slower than the one it is compared with: it is tried with one request, learnt about, and only then given more.
  *
- * While nothing is under way to either of the two, latencies that differ by less than 30 ms count as the same: one slow
- * answer of long ago must not leave an endpoint without any of the requests that come one by one.
+ * While nothing is under way to either of the two, those count as the same whose usual latencies differ by less than 30
+ * ms: a slow answer of a while ago must not leave an endpoint without any of the requests that come one by one.
  *
  * Two draws and two costs, whatever the number of endpoints; nothing is allocated.
  */
@@ -51,6 +51,13 @@ export function p2cPeakEwma(options: P2cPeakEwmaOptions): Balancer {
     return endpoint.latencyMs * w + failurePenaltyMs * failing * failing
   }
 
+  /** As `expected`, for an endpoint that has nothing to do: a peak has passed. */
+  const expectedIdle = ({ usualMs, failureRate, latencyAtMs }: BalancedEndpoint, nowMs: number): number => {
+    if (!(failureRate > 0)) return usualMs
+    const failing = failureRate * decayed(Math.max(0, nowMs - latencyAtMs) / decayMs)
+    return usualMs + failurePenaltyMs * failing * failing
+  }
+
   return {
     pick(endpoints, _key, nowMs) {
       const n = endpoints.length
@@ -60,14 +67,14 @@ export function p2cPeakEwma(options: P2cPeakEwmaOptions): Balancer {
       const j = drawn >= i ? drawn + 1 : drawn
       const a = endpoints[i]!
       const b = endpoints[j]!
+      if (a.inFlight === 0 && b.inFlight === 0 && a.effectiveWeight === b.effectiveWeight) {
+        const difference = expectedIdle(a, nowMs) - expectedIdle(b, nowMs)
+        if (difference < IDLE_DIFFERENCE_MS && difference > -IDLE_DIFFERENCE_MS) return i
+      }
       const knownA = expected(a, nowMs)
       const knownB = expected(b, nowMs)
       const expectedA = Number.isNaN(knownA) ? unknown(a, knownB) : knownA
       const expectedB = Number.isNaN(knownB) ? unknown(b, knownA) : knownB
-      if (a.inFlight === 0 && b.inFlight === 0 && a.effectiveWeight === b.effectiveWeight) {
-        const difference = expectedA - expectedB
-        if (difference < IDLE_DIFFERENCE_MS && difference > -IDLE_DIFFERENCE_MS) return i
-      }
       const costA = (expectedA * (a.inFlight + 1)) / a.effectiveWeight
       const costB = (expectedB * (b.inFlight + 1)) / b.effectiveWeight
       if (costA === costB) return a.inFlight <= b.inFlight ? i : j

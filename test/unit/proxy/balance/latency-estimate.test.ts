@@ -141,3 +141,26 @@ describe('latency estimate', () => {
     )
   })
 })
+
+describe('what an endpoint usually needs', () => {
+  const usual = (samples: readonly number[], outcome: Outcome = SUCCEEDED): number => {
+    const endpoint = new BalancedEndpoint({ address: '127.0.0.1', port: 80 })
+    for (const [i, ms] of samples.entries()) observeLatency(endpoint, i, ms, outcome, DECAY_MS, 0.1)
+    return endpoint.usualMs
+  }
+
+  it('is not what the first response or a single one took', () => {
+    assert.equal(usual([500]), 30)
+    assert.equal(usual([500, 4]), 4)
+    assert.equal(usual([4, 500]), 7)
+    assert.equal(usual([4, 500, 3]), 3)
+  })
+
+  it('is slow after several slow ones', () => {
+    assert.equal(usual([4, ...Array.from({ length: 12 }, () => 120)]), 120)
+  })
+
+  it('says nothing of failures', () => {
+    assert.ok(Number.isNaN(usual([1, 1, 1], UNREACHABLE)))
+  })
+})

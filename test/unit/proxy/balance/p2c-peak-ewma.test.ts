@@ -6,6 +6,8 @@ import { endpoints, scripted } from './endpoints.ts'
 
 interface Seen {
   readonly latencyMs?: number
+  /** How many responses took so long. Default 1. */
+  readonly responses?: number
   readonly inFlight?: number
   readonly weight?: number
   readonly failures?: number
@@ -19,7 +21,12 @@ const rows: readonly {
   readonly want: 0 | 1
 }[] = [
   { name: 'the faster one', a: { latencyMs: 10, inFlight: 1 }, b: { latencyMs: 9, inFlight: 1 }, want: 1 },
-  { name: 'of two idle ones the faster, if that is clearly so', a: { latencyMs: 40 }, b: { latencyMs: 9 }, want: 1 },
+  {
+    name: 'of two idle ones the faster, if that is clearly so',
+    a: { latencyMs: 40, responses: 3 },
+    b: { latencyMs: 9 },
+    want: 1,
+  },
   { name: 'the idle one, be it slower by a little', a: { latencyMs: 1, inFlight: 9 }, b: { latencyMs: 9 }, want: 1 },
   {
     name: 'the slower one when the faster has too much to do',
@@ -87,7 +94,8 @@ describe('P2C with peak EWMA', () => {
         const balancer = p2cPeakEwma({ random: scripted(...draws) })
         for (const [i, seen] of [a, b].entries()) {
           const endpoint = pair[i]!
-          if (seen.latencyMs !== undefined) balancer.finished(endpoint, 0, seen.latencyMs, SUCCEEDED)
+          const responses = seen.latencyMs === undefined ? 0 : (seen.responses ?? 1)
+          for (let n = 0; n < responses; n++) balancer.finished(endpoint, 0, seen.latencyMs!, SUCCEEDED)
           for (let failure = 0; failure < (seen.failures ?? 0); failure++) balancer.finished(endpoint, 0, 0.1, ERRED)
           endpoint.inFlight = seen.inFlight ?? 0
         }
@@ -107,7 +115,9 @@ describe('P2C with peak EWMA', () => {
   it('takes any of two idle ones that are about as fast', () => {
     const balancer = p2cPeakEwma({ random: scripted(0, 0, 0.99, 0) })
     const pair = endpoints(2)
-    for (const [i, latencyMs] of [1, 29].entries()) balancer.finished(pair[i]!, 0, latencyMs, SUCCEEDED)
+    // A slow answer at first, and another one later, do not tell one from the other.
+    for (const latencyMs of [1, 2, 1]) balancer.finished(pair[0]!, 0, latencyMs, SUCCEEDED)
+    for (const latencyMs of [400, 1, 900]) balancer.finished(pair[1]!, 0, latencyMs, SUCCEEDED)
     assert.deepEqual([balancer.pick(pair, 0, 0), balancer.pick(pair, 0, 0)], [0, 1])
   })
 
