@@ -57,7 +57,7 @@ export class EngineContext {
 
   /** There from the first HTTP/2 connection on. */
   get http2(): Http2Memory {
-    this.#http2 ??= new Http2Memory(this.settings.limits)
+    this.#http2 ??= new Http2Memory(this.settings.limits, this.settings.http2)
     return this.#http2
   }
 }

@@ -25,7 +25,6 @@ import {
   INITIAL_WINDOW_SIZE,
   MAX_CONCURRENT_STREAMS,
   MAX_FRAME_SIZE,
-  MAX_HEADER_LIST_SIZE,
   NO_ERROR,
   PADDED,
   PING,
@@ -134,9 +133,10 @@ export class Http2Session implements WireOwner {
     this.wire = wire
     this.output = new SessionOutput(context, wire)
     this.guard = new FloodGuard(http2.floods, () => context.clock.monotonic())
-    this.#receiveLeft = http2.connectionWindowBytes
+    this.#receiveLeft = Math.max(http2.connectionWindowBytes, WINDOW_BYTES)
     this.#blockBytesMax = limits.headBytesMax
-    this.#greet(limits.headBytesMax)
+    const { serverGreeting, clientGreeting } = context.http2
+    wire.write(isServer ? serverGreeting : clientGreeting)
   }
 
   get block(): FieldBlock {
@@ -336,36 +336,6 @@ export class Http2Session implements WireOwner {
     this.#fragments = []
     this.#owner.broken(code, reason)
     this.wire.socket.end()
-  }
-
-  #greet(headBytesMax: number): void {
-    const { output, settings } = this
-    const values: readonly (readonly [number, number])[] = this.#isServer
-      ? [
-          [MAX_CONCURRENT_STREAMS, settings.streamsMax],
-          [INITIAL_WINDOW_SIZE, settings.streamWindowBytes],
-          [MAX_HEADER_LIST_SIZE, headBytesMax],
-          [ENABLE_CONNECT_PROTOCOL, 1],
-        ]
-      : [
-          [ENABLE_PUSH, 0],
-          [INITIAL_WINDOW_SIZE, settings.streamWindowBytes],
-          [MAX_HEADER_LIST_SIZE, headBytesMax],
-        ]
-    let p = output.room(PREFACE.length + FRAME_HEAD_BYTES + values.length * 6)
-    if (!this.#isServer) {
-      output.bytes.set(PREFACE, p)
-      p += PREFACE.length
-    }
-    p = writeFrameHead(SETTINGS, 0, 0, values.length * 6, output.bytes, p)
-    for (const [name, value] of values) {
-      output.bytes[p] = 0
-      output.bytes[p + 1] = name
-      writeUint32(value, output.bytes, p + 2)
-      p += 6
-    }
-    output.commit(p)
-    this.writeWindowUpdate(0, settings.connectionWindowBytes - WINDOW_BYTES)
   }
 
   #writeNumber(type: number, streamId: number, value: number): void {

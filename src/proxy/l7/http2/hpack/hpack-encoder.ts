@@ -43,7 +43,8 @@ export class HpackEncoder {
   readonly #table = new DynamicTable(TABLE_BYTES_MAX)
   /** Entries by the hash of the whole field, as the number each was the n-th to come. */
   readonly #known = new Map<number, number>()
-  readonly #seen = new Int32Array(SEEN_SLOTS)
+  /** There from the first field on: connections that say nothing are many. */
+  #seen: Int32Array | undefined
   #added = 0
   #smallestBytes = TABLE_BYTES_MAX
   #mustResize = false
@@ -114,6 +115,7 @@ export class HpackEncoder {
       }
     }
     const slot = hash & (SEEN_SLOTS - 1)
+    this.#seen ??= new Int32Array(SEEN_SLOTS)
     if (this.#seen[slot] !== hash) {
       this.#seen[slot] = hash
       return writeLiteral(index, 0, 0x0f, name, nameStart, nameEnd, b, valueStart, valueEnd, out, at)
