@@ -4,6 +4,7 @@ import type { Pod } from '../../api/types/core-v1.gen.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { SandboxState } from '../runtime/runtime.ts'
+import { ExpositionError } from './exposition-parser.ts'
 import { fetchExposition } from './fetch-exposition.ts'
 import { type ScrapeTarget, scrapeTarget } from './scrape-target.ts'
 
@@ -20,7 +21,7 @@ const AT_ONCE = 16
 /** Names told of all pods together. */
 const NAMES_MAX = 2_000
 /** Series told of one pod. */
-const SERIES_MAX = 2_000
+const SERIES_MAX = 500
 
 interface Found {
   readonly uid: string
@@ -50,8 +51,8 @@ export class PodScraper {
       for (const one of waiting) {
         const exposed = await this.#scrape(one, wanted)
         if (exposed === undefined) continue
-        const series = exposed.series.length > SERIES_MAX ? [] : exposed.series
-        told.push({ pod: { uid: one.uid, atMs: this.#options.clock.now(), series }, names: exposed.names })
+        const { series, names: own } = exposed
+        told.push({ pod: { uid: one.uid, atMs: this.#options.clock.now(), series }, names: own })
       }
     }
     await Promise.all(Array.from({ length: Math.min(AT_ONCE, found.length) }, work))
@@ -82,6 +83,8 @@ export class PodScraper {
   async #scrape({ uid, name, target }: Found, wanted: ReadonlySet<string>) {
     try {
       const exposed = await fetchExposition(target, wanted, await this.#connections(), this.#closing.signal)
+      if (exposed.series.length > SERIES_MAX)
+        throw new ExpositionError(`it serves more than ${SERIES_MAX} of the series that are wanted`)
       this.#failing.delete(uid)
       return exposed
     } catch (error) {

@@ -7,7 +7,7 @@ export interface DecodedScrape {
 
 const PODS_MAX = 5_000
 const NAMES_MAX = 2_000
-const SERIES_MAX = 2_000
+const SERIES_MAX = 500
 const LABELS_MAX = 30
 
 type Loose<T> = { readonly [K in keyof T]?: unknown } | null | undefined

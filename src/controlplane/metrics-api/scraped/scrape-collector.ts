@@ -38,7 +38,8 @@ export class ScrapeCollector {
   /** Series that somebody wants → when they were last asked for. */
   readonly #wanted = new Map<string, Millis>()
   readonly #pods = new Map<string, PodSeries>()
-  readonly #names = new Map<string, ScrapedSeries['type']>()
+  /** As of the last look, so that names that are made up do not stay. */
+  #names = new Map<string, ScrapedSeries['type']>()
   readonly #failing = new Set<string>()
   /** Series of all of them. */
   #kept = 0
@@ -56,7 +57,7 @@ export class ScrapeCollector {
       forget: () => {
         this.#pods.clear()
         this.#kept = 0
-        this.#names.clear()
+        this.#names = new Map()
       },
     })
   }
@@ -117,19 +118,25 @@ export class ScrapeCollector {
     const present = new Set([...byNode.values()].flatMap((pods) => [...pods.keys()]))
     for (const uid of this.#pods.keys()) if (!present.has(uid)) this.#drop(uid)
     for (const node of this.#failing) if (!byNode.has(node)) this.#failing.delete(node)
-    if (present.size === 0) this.#names.clear()
+    const names = new Map<string, ScrapedSeries['type']>()
     const waiting = byNode.entries()
     const work = async (): Promise<void> => {
       for (const [name, pods] of waiting) {
         const node = cluster.find(NODES, '', name)
-        if (node !== undefined) await this.#ask(name, node, pods)
+        if (node !== undefined) await this.#ask(name, node, pods, names)
       }
     }
     await Promise.all(Array.from({ length: Math.min(NODES_AT_ONCE, byNode.size) }, work))
+    this.#names = names
     return this.#pods.size > 0
   }
 
-  async #ask(name: string, node: Node, pods: ReadonlyMap<string, Pod>): Promise<void> {
+  async #ask(
+    name: string,
+    node: Node,
+    pods: ReadonlyMap<string, Pod>,
+    names: Map<string, ScrapedSeries['type']>,
+  ): Promise<void> {
     const { source, clock, logger } = this.#options
     try {
       const query = new URLSearchParams(Array.from(this.#wanted.keys(), (wanted): [string, string] => ['name', wanted]))
@@ -138,7 +145,7 @@ export class ScrapeCollector {
       const text = (await readBounded(body, BYTES_MAX, 'what it tells of its pods')).toString()
       if (status !== 200) throw new Error(`it answered with status ${status}`)
       const decoded = decodeScraped(text)
-      for (const [series, type] of decoded.names) if (this.#names.size < NAMES_MAX) this.#names.set(series, type)
+      for (const [series, type] of decoded.names) if (names.size < NAMES_MAX) names.set(series, type)
       for (const scraped of decoded.pods) {
         const pod = pods.get(scraped.uid)
         if (pod !== undefined) this.#take(pod, scraped, clock.monotonic())

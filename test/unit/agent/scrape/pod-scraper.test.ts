@@ -154,6 +154,16 @@ for (const { name, answer } of [
     }
   })
 
+test('a pod with very many of the wanted series is missing, and told of', async (t) => {
+  const w = world(t)
+  const names = ['a', 'b', 'c', 'd']
+  const lines = names.flatMap((name) => Array.from({ length: 150 }, (_, i) => `${name}{i="${i}"} 1\n`))
+  w.add('many', { port: String(await listen(t, says(lines.join('')))) })
+  assert.deepEqual((await w.scraper.read(names)).pods, [])
+  assert.deepEqual(w.told, ['default/many'])
+  assert.equal((await w.scraper.read(['a'])).pods[0]?.series.length, 150)
+})
+
 test('a pod where nothing listens is missing', async (t) => {
   const w = world(t)
   w.add('away', { port: '1' })
