@@ -136,6 +136,11 @@ async function podsThatAnswer(ask: () => Promise<Answer>, requests: number): Pro
   return found
 }
 
+async function annotate(annotations: Readonly<Record<string, string | null>>): Promise<void> {
+  const type = 'application/merge-patch+json'
+  await client.patch(SERVICES, { namespace: NAMESPACE, name: 'web' }, { metadata: { annotations } }, { type })
+}
+
 /** Waits until a Service is served there, and gives its object. */
 async function served(name: string): Promise<Service> {
   return eventually(
@@ -257,10 +262,6 @@ test('annotations take effect while connections are kept, and a wrong one is tol
   const { spec } = await served('web')
   const ask = asker(spec!.clusterIP!, 80)
   await ask()
-  const annotate = async (annotations: Readonly<Record<string, string | null>>): Promise<void> => {
-    const type = 'application/merge-patch+json'
-    await client.patch(SERVICES, { namespace: NAMESPACE, name: 'web' }, { metadata: { annotations } }, { type })
-  }
   await annotate({ 'wherry.dev/timeout.http': '300ms', 'wherry.dev/retries': 'many' })
   const message = await eventually(
     async () => {
@@ -318,6 +319,41 @@ test('the proxy tells of requests by pod, on /mesh and on /metrics', async () =>
     )
     assert.match(metrics, series)
   }
+})
+
+test('a pod that freezes under load costs nobody more than a try, and is asked again when it goes on', async (t) => {
+  await annotate({ 'wherry.dev/per-try-timeout': '300ms' })
+  const ask = asker('127.0.0.1', NODE_PORT)
+  const { said } = await ask()
+  const readyAre = (wanted: number): Promise<true> =>
+    eventually(
+      async () => {
+        const { items } = await client.list<EndpointSlice>(ENDPOINT_SLICES, {
+          namespace: NAMESPACE,
+          labelSelector: 'kubernetes.io/service-name=web',
+        })
+        const ready = items.flatMap(({ endpoints = [] }) => endpoints.filter(({ conditions }) => conditions?.ready))
+        return ready.length === wanted || undefined
+      },
+      60_000,
+      `${wanted} ready endpoints`,
+    )
+  const urls = status.nodes.map(({ address }) => `http://${address}:${NODE_PORT}/`)
+  const load = startHttpLoad(urls, { clients: 8, keepAlive: true })
+  t.after(() => load.stop())
+  t.after(() => void process.kill(said.pid, 'SIGCONT'))
+  process.kill(said.pid, 'SIGSTOP')
+  await readyAre(REPLICAS - 1)
+  process.kill(said.pid, 'SIGCONT')
+  await readyAre(REPLICAS)
+  await eventually(
+    async () => ((await ask()).said.pod === said.pod ? true : undefined),
+    60_000,
+    'an answer of that pod',
+  )
+  const { ok, failures } = await load.stop()
+  assert.deepEqual(failures.slice(0, 5), [], `${failures.length} of ${ok + failures.length} requests failed`)
+  await annotate({ 'wherry.dev/per-try-timeout': null })
 })
 
 test('pods killed under load lose no GET', async (t) => {
