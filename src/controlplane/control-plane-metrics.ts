@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts'
 import type { MetricFamily } from '../base/metric-families.ts'
 import type { RunningElection } from '../client/leader-election.ts'
+import type { AuditLog } from './apiserver/edge/audit-log.ts'
 import { QueueMetrics } from './controllers/queue-metrics.ts'
 import { SchedulerMetrics } from './scheduler/scheduler-metrics.ts'
 import { StoreMetrics } from './store/store-metrics.ts'
@@ -12,6 +13,7 @@ export class ControlPlaneMetrics {
   readonly scheduler = new SchedulerMetrics()
   /** By the name of their Lease; none where a control plane is alone. */
   readonly #elections = new Map<string, RunningElection>()
+  #audit: Pick<AuditLog, 'recorded' | 'dropped'> = { recorded: 0, dropped: 0 }
   readonly #clock: Clock
 
   constructor(clock: Clock) {
@@ -24,11 +26,29 @@ export class ControlPlaneMetrics {
     return election
   }
 
+  /** Returns it, for who writes to it. */
+  followAudit(audit: AuditLog): AuditLog {
+    this.#audit = audit
+    return audit
+  }
+
   families(): readonly MetricFamily[] {
     return [
       ...this.store.families(),
       ...this.queues.families(this.#clock.monotonic()),
       ...this.scheduler.families(),
+      {
+        name: 'apiserver_audit_event_total',
+        type: 'counter',
+        help: 'Counter of audit events generated and sent to the audit backend.',
+        samples: () => [{ value: this.#audit.recorded }],
+      },
+      {
+        name: 'apiserver_audit_error_total',
+        type: 'counter',
+        help: 'Counter of audit events that failed to be audited properly. Plugin identifies the plugin affected by the error.',
+        samples: () => [{ labels: { plugin: 'log' }, value: this.#audit.dropped }],
+      },
       {
         name: 'leader_election_master_status',
         type: 'gauge',

@@ -47,7 +47,7 @@ import { cacheObjects } from './metrics-api/cache-objects.ts'
 import { createMeshSource } from './metrics-api/mesh/create-mesh-source.ts'
 import { createMetricsApi, type MetricsApiOptions } from './metrics-api/metrics-api.ts'
 import { startScheduler } from './scheduler/start-scheduler.ts'
-import { seriesDocument } from './series-document.ts'
+import { createSeriesDocuments } from './series-document.ts'
 import { type ElectionOptions, startElected } from './start-elected.ts'
 import { startAutoCompaction } from './store/auto-compaction.ts'
 import { measuredStore } from './store/measured-store.ts'
@@ -198,11 +198,9 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
           },
         }),
   })
-  const audit = openAuditLog({
-    path: join(dataDir, 'logs', 'audit.log'),
-    clock,
-    logger: logger.child({ part: 'audit' }),
-  })
+  const audit = counted.followAudit(
+    openAuditLog({ path: join(dataDir, 'logs', 'audit.log'), clock, logger: logger.child({ part: 'audit' }) }),
+  )
   const nodes = { clusterCidr: layout.clusterCidr, ca: pki.caPem, ...pki.kubeletClient }
   const logSource = createPodLogSource(nodes)
   const metrics = createMetricsApi({
@@ -242,7 +240,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       virtual: metrics.resources,
       groups: metrics.groups,
       metrics: () => counted.families(),
-      series: (path, query) => seriesDocument(path, query, all),
+      series: createSeriesDocuments(all),
       streamSource: createPodStreamSource(nodes),
       tokens,
       verifyToken: (token, audiences) => tokens.verify(token, bindings, audiences),

@@ -7,6 +7,9 @@ export interface TargetGroup {
 /** What makes the discovery labels of one kind of objects. */
 export type MetaLabels = Readonly<Record<string, string>>
 
+/** Longer ones, such as the manifest that kubectl applied, choose no target and would be most of the answer. */
+const ANNOTATION_CHARACTERS_MAX = 1_024
+
 /** A name as Prometheus allows it in a label. */
 export function sanitizedName(name: string): string {
   return name.replaceAll(/[^a-zA-Z0-9_]/g, '_')
@@ -16,6 +19,7 @@ export function sanitizedName(name: string): string {
 function entries(prefix: string, what: string, map: Readonly<Record<string, string>> | undefined): MetaLabels {
   const labels: Record<string, string> = {}
   for (const [name, value] of Object.entries(map ?? {})) {
+    if (value.length > ANNOTATION_CHARACTERS_MAX) continue
     labels[`${prefix}_${what}_${sanitizedName(name)}`] = value
     labels[`${prefix}_${what}present_${sanitizedName(name)}`] = 'true'
   }

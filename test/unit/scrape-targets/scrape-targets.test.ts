@@ -201,6 +201,13 @@ test('no other role, and nothing at all is an empty list', async () => {
   for (const role of ['pod', 'node', 'endpointslice']) assert.deepEqual(await read(role, '', {}), [])
 })
 
+test('an annotation that is a whole manifest is left out', async () => {
+  const annotations = { 'prometheus.io/path': '/m', manifest: 'x'.repeat(5_000) }
+  const [group] = (await read('pod', '', { pods: [{ ...POD, metadata: { ...POD.metadata, annotations } }] })) ?? []
+  assert.equal(group?.labels.__meta_kubernetes_pod_annotation_prometheus_io_path, '/m')
+  assert.equal(group?.labels.__meta_kubernetes_pod_annotation_manifest, undefined)
+})
+
 test('many pods come in several pieces of one list', async () => {
   const pods = Array.from({ length: 500 }, (_, i) => ({ ...POD, metadata: { ...POD.metadata, name: `p${i}` } }))
   assert.equal((await read('pod', '', { pods }))?.length, 2_000)

@@ -27,6 +27,11 @@ export class ResourceCache {
     return this.#objects.size
   }
 
+  /** Watches that follow it now. */
+  get watches(): number {
+    return this.#listeners.size
+  }
+
   /** The revision of the last change of any object here. */
   get lastChange(): Revision {
     return this.#lastChange

@@ -29,7 +29,9 @@ export interface RequestRecord {
 
 export interface AuditLog {
   record(request: RequestRecord): void
-  /** How many lines could not be written (disk full). */
+  /** How many lines there were. */
+  readonly recorded: number
+  /** How many of them could not be written (disk full). */
   readonly dropped: number
   close(): Promise<void>
 }
@@ -88,6 +90,7 @@ function toLine(record: RequestRecord): string {
 export function openAuditLog(options: AuditLogOptions): AuditLog {
   const { path, clock, logger, bytesMax = 100 * 1024 * 1024, backupsMax = 10, ageDaysMax = 30 } = options
   let waiting: RequestRecord[] = []
+  let recorded = 0
   let dropped = 0
   let size: number | undefined
   let timer: Timer | undefined
@@ -128,10 +131,14 @@ export function openAuditLog(options: AuditLogOptions): AuditLog {
   }
 
   return {
+    get recorded() {
+      return recorded
+    },
     get dropped() {
       return dropped
     },
     record(request) {
+      recorded += 1
       if (waiting.length >= WAITING_MAX) {
         dropped += 1
         return

@@ -45,6 +45,17 @@ export async function serverMetrics(method: string, options: ServerMetricsOption
       samples: () => inFlight.counts().map(([kind, value]) => ({ labels: { request_kind: kind }, value })),
     },
     {
+      name: 'apiserver_longrunning_requests',
+      type: 'gauge',
+      help: 'Watches that are open now by kind, also those of the control plane’s own parts',
+      samples: () =>
+        stored.flatMap((definition) => {
+          const { group, version, resource } = definition
+          const { watches } = registry.cacheOf(definition)
+          return watches === 0 ? [] : [{ labels: { verb: 'WATCH', group, version, resource }, value: watches }]
+        }),
+    },
+    {
       name: 'apiserver_storage_objects',
       type: 'gauge',
       help: 'Stored objects by kind',
