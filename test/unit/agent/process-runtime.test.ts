@@ -180,6 +180,8 @@ test('a second runtime on the same directory adopts what runs and knows how the 
   const running = await runtime.startContainer(container(node('setInterval(() => console.log("tick"), 50)')))
   const ended = await runtime.startContainer(container(['sh', '-c', 'exit 9'], { name: 'e' }))
   await endOf(runtime, ended.id)
+  // A shim that has not come to say who it is would be disowned.
+  await eventually(() => (processesOf(new Set([running.id])).length === 2 ? true : undefined))
   await runtime.close()
 
   const next = again()
