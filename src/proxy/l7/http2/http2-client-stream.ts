@@ -12,6 +12,7 @@ import { findLine } from '../http1/find-line.ts'
 import { BY_LENGTH, CHUNKED, NO_BODY } from '../http1/framing.ts'
 import { REFUSAL, refusalName, refusalStatus } from '../http1/refusal.ts'
 import { HEAD } from '../http1/request-head.ts'
+import { ByteQueue } from './byte-queue.ts'
 import { ChunkedContent } from './chunked-content.ts'
 import { composeRequest, type Upgrader } from './compose-request.ts'
 import { sendResponseHead } from './encode-response.ts'
@@ -42,7 +43,7 @@ export class Http2ClientStream extends SessionStream implements ExchangeOwner, U
   readonly #exchange: RequestExchange
   #body: RequestBody | undefined
   /** Parts of the body that came while the endpoint took none; the client's window keeps them few. */
-  #backlog: Uint8Array[] | undefined
+  #backlog: ByteQueue | undefined
   #isPaused = false
   /** Handed over while the endpoint took no more: the client gets room again when it does. */
   #heldBytes = 0
@@ -169,8 +170,8 @@ export class Http2ClientStream extends SessionStream implements ExchangeOwner, U
       return
     }
     if (this.#isPaused || exchange.carrier === undefined) {
-      this.#backlog ??= []
-      if (end > start) this.#backlog.push(b.slice(start, end))
+      this.#backlog ??= new ByteQueue()
+      this.#backlog.push(b, start, end)
       if (isLast) this.#bodyEnds(0)
       return
     }
@@ -235,8 +236,13 @@ export class Http2ClientStream extends SessionStream implements ExchangeOwner, U
     this.isTunnel = true
     this.deadlineMs = nowMs + settings.tunnelIdleMs
     connection.enterTunnel(tunnel)
-    for (const part of this.#backlog ?? []) tunnel.data(part, 0, part.length, false)
+    const backlog = this.#backlog
     this.#backlog = undefined
+    while (backlog !== undefined && backlog.bytes > 0) {
+      const part = backlog.first()
+      tunnel.data(part, 0, part.length, false)
+      backlog.take(part.length)
+    }
     if (this.isRemoteEnded) tunnel.data(b, 0, 0, true)
     return true
   }
@@ -320,8 +326,10 @@ export class Http2ClientStream extends SessionStream implements ExchangeOwner, U
     const { clock, settings } = this.#owner.context
     const nowMs = clock.monotonic()
     if (!this.isRequestDone) this.deadlineMs = Math.min(nowMs + settings.bodyMs, this.#exchange.untilMs)
-    while (this.#backlog !== undefined && this.#backlog.length > 0 && !this.#isPaused) {
-      const part = this.#backlog.shift()!
+    const backlog = this.#backlog
+    while (backlog !== undefined && backlog.bytes > 0 && !this.#isPaused && !this.isClosed) {
+      const part = backlog.first()
+      backlog.take(part.length)
       this.#sendBody(part, 0, part.length, nowMs)
     }
     if (!this.#isPaused && this.#body?.isOver === true && !this.isRequestDone) this.#finishBody(nowMs)
@@ -360,7 +368,7 @@ export class Http2ClientStream extends SessionStream implements ExchangeOwner, U
       return
     }
     this.deadlineMs = this.#exchange.untilMs
-    const isWaiting = this.#backlog !== undefined && this.#backlog.length > 0
+    const isWaiting = this.#backlog !== undefined && this.#backlog.bytes > 0
     if (!this.#isPaused && !isWaiting && this.#exchange.carrier !== undefined) {
       this.#finishBody(context.clock.monotonic())
     }

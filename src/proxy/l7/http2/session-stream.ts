@@ -1,3 +1,4 @@
+import { ByteQueue } from './byte-queue.ts'
 import type { Http2Session } from './session.ts'
 
 /**
@@ -18,8 +19,7 @@ export abstract class SessionStream {
   isTunnel = false
   /** The next time limit; monotonic. */
   deadlineMs = Number.POSITIVE_INFINITY
-  readonly #queue: Uint8Array[] = []
-  #queuedBytes = 0
+  #queue: ByteQueue | undefined
   #uncreditedBytes = 0
   #endsAfterQueue = false
   /** Written behind the queue: whole lines. */
@@ -43,14 +43,15 @@ export abstract class SessionStream {
   /** All that was waiting has gone; more is welcome. */
   abstract onWritable(): void
 
+  /** Sent as far as this side is concerned, but not yet. */
   get queuedBytes(): number {
-    return this.#queuedBytes
+    return this.#queue?.bytes ?? 0
   }
 
   /** Sends content, as far as windows allow. True: send no more until `onWritable`. */
   sendData(b: Uint8Array, start: number, end: number): boolean {
     const { session } = this
-    if (this.#queuedBytes > 0 || session.isBlocked) {
+    if (this.queuedBytes > 0 || session.isBlocked) {
       this.#enqueue(b, start, end)
       return true
     }
@@ -64,7 +65,7 @@ export abstract class SessionStream {
 
   /** Nothing more will be sent, but `trailers`, whole lines, if there are any. */
   sendEnd(trailers: Uint8Array | undefined): void {
-    if (this.#queuedBytes > 0) {
+    if (this.queuedBytes > 0) {
       this.#trailers = trailers
       this.#endsAfterQueue = true
       return
@@ -75,16 +76,15 @@ export abstract class SessionStream {
   /** Windows have opened, or the connection takes more again. */
   sendQueued(): void {
     const { session } = this
-    while (this.#queuedBytes > 0 && !session.isBlocked) {
-      const first = this.#queue[0]!
+    const queue = this.#queue
+    while (queue !== undefined && queue.bytes > 0 && !session.isBlocked) {
+      const first = queue.first()
       const count = Math.min(first.length, this.sendWindow, session.sendWindow)
       if (count <= 0) break
       session.writeData(this, first, 0, count)
-      this.#queuedBytes -= count
-      if (count === first.length) this.#queue.shift()
-      else this.#queue[0] = first.subarray(count)
+      queue.take(count)
     }
-    if (this.#queuedBytes > 0 || session.isBlocked) {
+    if (this.queuedBytes > 0 || session.isBlocked) {
       session.waitToSend(this)
       return
     }
@@ -109,8 +109,7 @@ export abstract class SessionStream {
   /** It is known no longer. */
   forget(): void {
     this.isClosed = true
-    this.#queue.length = 0
-    this.#queuedBytes = 0
+    this.#queue = undefined
     this.#endsAfterQueue = false
   }
 
@@ -122,8 +121,8 @@ export abstract class SessionStream {
 
   #enqueue(b: Uint8Array, start: number, end: number): void {
     if (end > start) {
-      this.#queue.push(b.slice(start, end))
-      this.#queuedBytes += end - start
+      this.#queue ??= new ByteQueue()
+      this.#queue.push(b, start, end)
     }
     this.session.waitToSend(this)
   }
