@@ -24,9 +24,7 @@ export function createOrderedWrites(
         }
       }
     }
-    return async (request) => {
-      const lanes = lanesOf(request)
-      if (lanes.length === 0) return decided(request)
+    const inTurn = async (request: CoreRequest, lanes: readonly string[]): ReturnType<Dispatch> => {
       const before = Promise.all(lanes.map((lane) => last.get(lane)))
       const answer = before.then(() => decided(request))
       const done = answer.catch(() => undefined)
@@ -35,6 +33,18 @@ export function createOrderedWrites(
         return await answer
       } finally {
         for (const lane of lanes) if (last.get(lane) === done) last.delete(lane)
+      }
+    }
+    return async (request) => {
+      const lanes = lanesOf(request)
+      if (lanes.length > 0) return inTurn(request, lanes)
+      try {
+        return await dispatch(request)
+      } catch (error) {
+        if (!(error instanceof OutdatedDecisionError)) throw error
+        // What it has not known of may be shared with others.
+        const found = lanesOf(request)
+        return found.length > 0 ? inTurn(request, found) : decided(request)
       }
     }
   }

@@ -208,7 +208,9 @@ export class Registry {
       const { ok, revision } = await this.#commit({
         expect: [
           { key, modRevision: expected },
-          ...(unmoved === undefined ? [] : [{ key: unmoved.key, modRevision: unmoved.revision }]),
+          ...(unmoved === undefined || companions.some(({ stored }) => stored.key === unmoved.key)
+            ? []
+            : [{ key: unmoved.key, modRevision: unmoved.revision }]),
           ...guards,
           ...companions.map((companion) => ({ key: companion.stored.key, modRevision: companion.stored.revision })),
         ],

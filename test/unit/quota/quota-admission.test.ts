@@ -268,6 +268,45 @@ describe('a quota under many writers', () => {
     )
   })
 
+  it('holds for a server that has not heard of it', async () => {
+    const store = createMemoryStore()
+    const first = await startQuotaServer({ store })
+    let open = (): void => {}
+    const opened = new Promise<void>((resolve) => {
+      open = resolve
+    })
+    let isHeld = false
+    const late: Store = {
+      get: (key) => store.get(key),
+      list: (prefix, options) => store.list(prefix, options),
+      commit: (transaction) => store.commit(transaction),
+      compact: (revision) => store.compact(revision),
+      digest: (prefix) => store.digest(prefix),
+      currentRevision: () => store.currentRevision(),
+      close: () => store.close(),
+      async *watch(prefix, from, signal) {
+        for await (const batch of store.watch(prefix, from, signal)) {
+          if (isHeld) await opened
+          yield batch
+        }
+      },
+    }
+    const second = await startQuotaServer({ store: late })
+    try {
+      isHeld = true
+      await first.client.create(RESOURCE_QUOTAS, quota('none', { pods: '0' }))
+      const creating = second.client.create(PODS, pod('web'))
+      const refused = rejects(creating, { message: /^pods "web" is forbidden: exceeded quota: none, / })
+      await new Promise((resolve) => setImmediate(resolve))
+      open()
+      await refused
+    } finally {
+      open()
+      await second.close()
+      await first.close()
+    }
+  })
+
   it('lets exactly as many through as there is room for', async () => {
     const test = await startQuotaServer()
     try {

@@ -1,4 +1,5 @@
 import type { ResourceDefinition } from '../../../api/definition.ts'
+import { NAMESPACE } from '../../../api/definitions/namespace.ts'
 import { RESOURCE_QUOTA } from '../../../api/definitions/resource-quota/definition.ts'
 import type { Draft, KubeObject } from '../../../api/object.ts'
 import { QuantityError } from '../../../api/quantity.ts'
@@ -6,7 +7,7 @@ import type { ResourceQuota } from '../../../api/types/core-v1.gen.ts'
 import { chargeQuotas } from '../../quota/charge-quotas.ts'
 import { evaluatorOf } from '../../quota/evaluators.ts'
 import { countedTypes, isCountable, UsageCounter } from '../../quota/usage-counter.ts'
-import type { AdmissionPlugin, AdmissionRequest } from '../admission.ts'
+import type { AdmissionEffect, AdmissionPlugin, AdmissionRequest, Companion } from '../admission.ts'
 import type { CachedObject } from '../cache/cached-object.ts'
 import type { ResourceCache } from '../cache/resource-cache.ts'
 import type { CoreRequest } from '../core-request.ts'
@@ -23,6 +24,10 @@ export interface ResourceQuotaOptions {
 export interface ResourceQuotaPlugin extends AdmissionPlugin {
   /** The namespace whose quotas a request may use up; undefined when it uses none. */
   laneOf(request: CoreRequest): string | undefined
+}
+
+function effectOf(companions: readonly Companion[]): AdmissionEffect | undefined {
+  return companions.length === 0 ? undefined : { companions, settle() {} }
 }
 
 function* objectsOf(stored: Iterable<CachedObject>): Generator<KubeObject> {
@@ -46,6 +51,15 @@ export function createResourceQuotas(options: ResourceQuotaOptions): ResourceQuo
   const quotasOf = (namespace: string): readonly CachedObject[] => {
     const cache = cacheOf(RESOURCE_QUOTA)
     return cache.size === 0 ? [] : [...cache.range(storageKey(RESOURCE_QUOTA, namespace, ''))]
+  }
+
+  /**
+   * Creates are bound to the version of their namespace. So a new quota writes that anew, as it is: whoever is deciding on
+   * a create without knowing of the quota, here or at another API server, decides once more.
+   */
+  const announcement = (namespace: string): readonly Companion[] => {
+    const stored = cacheOf(NAMESPACE).get(storageKey(NAMESPACE, '', namespace))
+    return stored === undefined ? [] : [{ definition: NAMESPACE, object: stored.object, stored }]
   }
 
   /** A quota that is made counts from the start; what is stored at the same moment the controller adds. */
@@ -73,20 +87,20 @@ export function createResourceQuotas(options: ResourceQuotaOptions): ResourceQuo
     async review(request) {
       const { definition, operation, subresource, namespace, object, previous } = request
       if (namespace === undefined || !isCountable(definition)) return undefined
+      const isNewQuota = operation === 'CREATE' && definition === RESOURCE_QUOTA && subresource === ''
+      const announced = isNewQuota ? announcement(namespace) : []
       const stored = quotasOf(namespace)
-      if (stored.length === 0) return undefined
       const evaluator = evaluatorOf(definition)
-      if (!evaluator.charges(operation, subresource)) return undefined
+      if (stored.length === 0 || !evaluator.charges(operation, subresource)) return effectOf(announced)
       const quotas = stored.map((quota) => quota.object as ResourceQuota)
       const result = chargeQuotas(quotas, { evaluator, object, previous }, nowMs())
       if (result.kind === 'refused') throw forbiddenByAdmission(request, result.why)
-      if (result.quotas.length === 0) return undefined
-      const companions = result.quotas.map((quota) => ({
+      const charged = result.quotas.map((quota) => ({
         definition: RESOURCE_QUOTA,
         object: quota,
         stored: stored.find(({ object: { metadata } }) => metadata?.name === quota.metadata?.name)!,
       }))
-      return { companions, settle() {} }
+      return effectOf([...announced, ...charged])
     },
     laneOf({ definition, info }) {
       const operation = OPERATIONS[info.verb]
