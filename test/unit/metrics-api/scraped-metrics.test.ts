@@ -130,6 +130,21 @@ test('nobody is asked without an annotated pod that runs, and only for what is w
   for (const path of told.paths) assert.equal(path, '/stats/custom?name=queue_length')
 })
 
+test('a question is never too long, and holds nothing that cannot be a series', async (t) => {
+  const server = await startMetricsServer(t)
+  const told = node(server)
+  const { metadata } = await server.addPod('a', { annotations: SCRAPED })
+  told.telling = () => ({ [metadata!.uid!]: [gauge(1)] })
+  const names = Array.from({ length: 120 }, (_, i) => `${'x'.repeat(150)}_${i}`)
+  const odd = ['a b', 'ünder', '1st', 'y'.repeat(1_000), '*']
+  await Promise.all([...names, ...odd].map((name) => server.get(`${CUSTOM}/pods/*/${encodeURIComponent(name)}`)))
+  assert.equal((await server.get(`${CUSTOM}/pods/*/queue_length`)).status, 200)
+  for (const path of told.paths) {
+    assert.ok(path.length < 12_000, `${path.length} characters`)
+    for (const name of new URL(path, 'http://node').searchParams.getAll('name')) assert.match(name, /^[\w:]{1,200}$/)
+  }
+})
+
 test('a node is believed about the annotated pods that are bound to it and about no others', async (t) => {
   const server = await startMetricsServer(t)
   const told = node(server)

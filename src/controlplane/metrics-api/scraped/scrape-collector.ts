@@ -30,6 +30,10 @@ const BYTES_MAX = 8 * 1024 * 1024
 /** Series kept of all pods together, 0.5 KB each; pods beyond that are missing. */
 const SERIES_MAX = 200_000
 const NAMES_MAX = 5_000
+/** What can be the name of a series; nobody is asked for anything else. */
+const NAME = /^[a-zA-Z_:][a-zA-Z0-9_:]{0,199}$/
+/** Of all wanted names, so that the question is not too long for a request. */
+const NAMES_CHARACTERS_MAX = 8_000
 
 /** Asks the nodes for series of their annotated pods: every five seconds while somebody wants them, and for those alone. */
 export class ScrapeCollector {
@@ -68,17 +72,20 @@ export class ScrapeCollector {
   }
 
   /** Resolves once the series were looked at twice, or once it is known that no pod serves any. Never rejects. */
-  async ready(names: readonly string[]): Promise<void> {
+  async ready(given: readonly string[]): Promise<void> {
     const now = this.#options.clock.monotonic()
+    const names = given.filter((name) => NAME.test(name))
     this.#forgetUnwanted(now)
     const isNew = names.some((name) => !this.#wanted.has(name))
     for (const name of names) {
       this.#wanted.delete(name)
       this.#wanted.set(name, now)
     }
+    let characters = this.#wanted.keys().reduce((sum, name) => sum + name.length, 0)
     for (const oldest of this.#wanted.keys()) {
-      if (this.#wanted.size <= SCRAPE_NAMES_MAX) break
+      if (this.#wanted.size <= SCRAPE_NAMES_MAX && characters <= NAMES_CHARACTERS_MAX) break
       this.#wanted.delete(oldest)
+      characters -= oldest.length
     }
     await (isNew && this.#pods.size > 0 ? this.#poll.renew() : this.#poll.ready())
   }
