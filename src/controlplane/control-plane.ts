@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import type { ResourceDefinition } from '../api/definition.ts'
 import { DEFINITIONS } from '../api/definitions/all.ts'
 import { CLUSTER_LOOPBACK } from '../api/definitions/ip-rules.ts'
-import { LIMIT_RANGE } from '../api/definitions/limit-range/definition.ts'
 import type { KubeObject } from '../api/object.ts'
 import { NODES, PODS, type ResourceType, SERVICES } from '../api/resource-type.ts'
 import type { Node, Pod, Service } from '../api/types/core-v1.gen.ts'
@@ -227,7 +226,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
           ? []
           : [createEndpointRestriction(layout.clusterCidr, podAddresses, nodeAddresses)]),
         addresses,
-        createLimitRanger(() => cacheOf(LIMIT_RANGE)),
+        createLimitRanger(cacheOf),
         quotas,
       ],
       authorizer,

@@ -294,9 +294,15 @@ describe('a quota under many writers', () => {
     const second = await startQuotaServer({ store: late })
     try {
       isHeld = true
-      await first.client.create(RESOURCE_QUOTAS, quota('none', { pods: '0' }))
+      await first.client.create(LIMIT_RANGES, {
+        metadata: { ...DEFAULT, name: 'limits' },
+        spec: { limits: [{ type: 'Container', default: { cpu: '1' } }] },
+      })
+      await first.client.create(RESOURCE_QUOTAS, quota('none', { 'limits.cpu': '0' }))
       const creating = second.client.create(PODS, pod('web'))
-      const refused = rejects(creating, { message: /^pods "web" is forbidden: exceeded quota: none, / })
+      const refused = rejects(creating, {
+        message: /^pods "web" is forbidden: exceeded quota: none, requested: limits\.cpu=1, /,
+      })
       await new Promise((resolve) => setImmediate(resolve))
       open()
       await refused

@@ -1,5 +1,4 @@
 import { DEFINITIONS } from '../../../src/api/definitions/all.ts'
-import { LIMIT_RANGE } from '../../../src/api/definitions/limit-range/definition.ts'
 import type { Container, Pod, ResourceQuota } from '../../../src/api/types/core-v1.gen.ts'
 import { systemClock } from '../../../src/base/clock.ts'
 import { silentLogger } from '../../../src/base/logger.ts'
@@ -17,7 +16,7 @@ export async function startQuotaServer(options: { readonly store?: Store } = {})
   const cacheOf: Parameters<typeof createResourceQuotas>[0]['cacheOf'] = (definition) =>
     test!.server.registry.cacheOf(definition)
   const quotas = createResourceQuotas({ definitions: DEFINITIONS, cacheOf, nowMs: () => Date.now() })
-  const limits = createLimitRanger(() => cacheOf(LIMIT_RANGE))
+  const limits = createLimitRanger(cacheOf)
   test = await startTestServer({
     ...options,
     admission: [limits, quotas],

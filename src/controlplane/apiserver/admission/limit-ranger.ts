@@ -1,3 +1,4 @@
+import type { ResourceDefinition } from '../../../api/definition.ts'
 import { LIMIT_RANGE } from '../../../api/definitions/limit-range/definition.ts'
 import type { Draft } from '../../../api/object.ts'
 import type { LimitRange, PersistentVolumeClaim, Pod } from '../../../api/types/core-v1.gen.ts'
@@ -6,6 +7,7 @@ import { checkLimits } from '../../quota/check-limits.ts'
 import type { AdmissionPlugin, AdmissionRequest } from '../admission.ts'
 import type { ResourceCache } from '../cache/resource-cache.ts'
 import { storageKey } from '../request-info.ts'
+import { announceInNamespace } from './announce-in-namespace.ts'
 import { forbiddenByAdmission } from './forbidden-by-admission.ts'
 
 type Subject = Pick<AdmissionRequest, 'definition' | 'operation' | 'subresource'>
@@ -23,11 +25,11 @@ function isClaim({ definition, operation, subresource }: Subject): boolean {
 
 /**
  * Gives new pods the requests and limits that the LimitRanges of their namespace have for those that say nothing, and
- * holds pods and claims on volumes to what is allowed (Kubernetes' LimitRanger). `ranges` is the copy of all of them.
+ * holds pods and claims on volumes to what is allowed (Kubernetes' LimitRanger).
  */
-export function createLimitRanger(ranges: () => ResourceCache): AdmissionPlugin {
+export function createLimitRanger(cacheOf: (definition: ResourceDefinition) => ResourceCache): AdmissionPlugin {
   const rangesOf = (namespace: string | undefined): readonly LimitRange[] => {
-    const cache = ranges()
+    const cache = cacheOf(LIMIT_RANGE)
     if (cache.size === 0) return []
     return [...cache.range(storageKey(LIMIT_RANGE, namespace ?? '', ''))].map(({ object }) => object as LimitRange)
   }
@@ -39,6 +41,9 @@ export function createLimitRanger(ranges: () => ResourceCache): AdmissionPlugin 
       return undefined
     },
     async review(request) {
+      if (request.definition === LIMIT_RANGE && request.subresource === '') {
+        return { companions: announceInNamespace(cacheOf, request.namespace ?? ''), settle() {} }
+      }
       const pod = isPod(request)
       if (!pod && !isClaim(request)) return undefined
       const subject = pod ? { pod: request.object as Pod } : { claim: request.object as PersistentVolumeClaim }

@@ -1,5 +1,4 @@
 import type { ResourceDefinition } from '../../../api/definition.ts'
-import { NAMESPACE } from '../../../api/definitions/namespace.ts'
 import { RESOURCE_QUOTA } from '../../../api/definitions/resource-quota/definition.ts'
 import type { Draft, KubeObject } from '../../../api/object.ts'
 import { QuantityError } from '../../../api/quantity.ts'
@@ -12,6 +11,7 @@ import type { CachedObject } from '../cache/cached-object.ts'
 import type { ResourceCache } from '../cache/resource-cache.ts'
 import type { CoreRequest } from '../core-request.ts'
 import { storageKey } from '../request-info.ts'
+import { announceInNamespace } from './announce-in-namespace.ts'
 import { forbiddenByAdmission } from './forbidden-by-admission.ts'
 
 export interface ResourceQuotaOptions {
@@ -53,15 +53,6 @@ export function createResourceQuotas(options: ResourceQuotaOptions): ResourceQuo
     return cache.size === 0 ? [] : [...cache.range(storageKey(RESOURCE_QUOTA, namespace, ''))]
   }
 
-  /**
-   * Creates are bound to the version of their namespace. So a new quota writes that anew, as it is: whoever is deciding on
-   * a create without knowing of the quota, here or at another API server, decides once more.
-   */
-  const announcement = (namespace: string): readonly Companion[] => {
-    const stored = cacheOf(NAMESPACE).get(storageKey(NAMESPACE, '', namespace))
-    return stored === undefined ? [] : [{ definition: NAMESPACE, object: stored.object, stored }]
-  }
-
   /** A quota that is made counts from the start; what is stored at the same moment the controller adds. */
   const countNew = (quota: Draft<ResourceQuota>, namespace: string): void => {
     try {
@@ -88,7 +79,7 @@ export function createResourceQuotas(options: ResourceQuotaOptions): ResourceQuo
       const { definition, operation, subresource, namespace, object, previous } = request
       if (namespace === undefined || !isCountable(definition)) return undefined
       const isNewQuota = operation === 'CREATE' && definition === RESOURCE_QUOTA && subresource === ''
-      const announced = isNewQuota ? announcement(namespace) : []
+      const announced = isNewQuota ? announceInNamespace(cacheOf, namespace) : []
       const stored = quotasOf(namespace)
       const evaluator = evaluatorOf(definition)
       if (stored.length === 0 || !evaluator.charges(operation, subresource)) return effectOf(announced)
