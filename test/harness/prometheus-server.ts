@@ -77,6 +77,7 @@ const VICTORIA_METRICS: Program = {
     '-promscrape.config.strictParse=true',
     `-storageDataPath=${data}`,
     `-httpListenAddr=${address}`,
+    '-promscrape.kubernetesSDCheckInterval=3s',
     '-search.latencyOffset=1s',
     '-loggerLevel=WARN',
   ],
