@@ -237,13 +237,14 @@ export class HttpService {
 
   #noteGone(wanted: ReadonlyMap<string, readonly Endpoint[]>): void {
     const there = new Set([...wanted.values()].flat().map(({ address, port }) => `${address}:${port}`))
+    for (const endpoint of there) this.#goneSinceMs.delete(endpoint)
     const nowMs = this.#context.engine.context.clock.monotonic()
-    for (const { endpoint } of this.metrics.allSeries()) {
-      if (there.has(endpoint) || endpoint === OTHERS) this.#goneSinceMs.delete(endpoint)
-      else if (!this.#goneSinceMs.has(endpoint)) this.#goneSinceMs.set(endpoint, nowMs)
+    const told = [...this.metrics.allSeries()].map(({ endpoint }) => endpoint)
+    for (const endpoint of [...told, ...this.#pods.keys(), ...this.#openedBefore.keys()]) {
+      const isGone = !there.has(endpoint) && endpoint !== OTHERS
+      if (isGone && !this.#goneSinceMs.has(endpoint)) this.#goneSinceMs.set(endpoint, nowMs)
     }
-    for (const endpoint of [...this.#pods.keys(), ...this.#openedBefore.keys()])
-      if (!there.has(endpoint) && !this.#goneSinceMs.has(endpoint)) this.#goneSinceMs.set(endpoint, nowMs)
+    this.forgetGone()
   }
 }
 

@@ -102,3 +102,35 @@ test('another pod at the address of an earlier one begins at nothing, and is not
   )
   assert.equal(pod.sockets.length, 2)
 })
+
+test('an endpoint that comes back is told of as if it had not left', async (t) => {
+  let skippedMs = 0
+  const clock: Clock = { ...systemClock, monotonic: () => systemClock.monotonic() + skippedMs }
+  const lab = await startLab(t, { clock })
+  const [a, b] = await Promise.all([startPod(t, 'a', POD(1)), startPod(t, 'b', POD(2))])
+  const all = [httpListener(lab.port, [a.endpoint, b.endpoint])]
+  await lab.go(all)
+  await lab.go([httpListener(lab.port, [a.endpoint])], [POD(2)])
+  await lab.go(all)
+  skippedMs = 10 * 60_000
+  const pods = (await linesOf(lab))
+    .filter((line) => line.startsWith('wherry_http_requests_in_flight'))
+    .map((line) => /pod="([^"]*)"/.exec(line)?.[1])
+  assert.deepEqual(pods, ['a', 'b'])
+})
+
+test('what endpoints leave behind is bounded, also when nobody scrapes', async (t) => {
+  let skippedMs = 0
+  const clock: Clock = { ...systemClock, monotonic: () => systemClock.monotonic() + skippedMs }
+  const lab = await startLab(t, { clock })
+  const pod = await startPod(t, 'last', POD(1))
+  for (let i = 0; i < 20; i++) {
+    skippedMs += 60_000
+    const { endpoint } = await startPod(t, `pod-${i}`, POD(i + 2))
+    await lab.go([httpListener(lab.port, [endpoint])])
+    await startClient(t, { port: lab.port }).ask()
+  }
+  await lab.go([httpListener(lab.port, [pod.endpoint])])
+  const { metrics } = lab.dataplane.http!.service('shop/cart:http')!
+  assert.ok([...metrics.allSeries()].length <= 6, `${[...metrics.allSeries()].length} series`)
+})
