@@ -77,7 +77,7 @@ export const PEERS: readonly Peer[] = [
         file,
         `global
   nbthread 1
-  maxconn 16000
+  maxconn 9000
 defaults
   mode http
   http-reuse always

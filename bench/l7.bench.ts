@@ -23,7 +23,7 @@ const WARM_TURNS_MAX = 6
 const SLICE_SECONDS = 2
 const OFFERED_PART = 0.7
 const OFFERED_SECONDS = 3
-const IDLE_CONNECTIONS = 8_000
+const IDLE_CONNECTIONS = 6_000
 const LARGE_BYTES = 64 * 1024
 
 interface Scenario {
