@@ -20,7 +20,7 @@ export interface Exposition {
   readonly contentType: string
 }
 
-const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
+export const EXPOSITION_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 /** Lines between two looks at the clock. */
 const LOOK_EVERY = 64
 /** How long other work waits. */
@@ -33,6 +33,12 @@ const SLICE_MS = 5
  */
 export async function exposition(families: Iterable<MetricFamily>): Promise<Exposition> {
   const pieces: Buffer[] = []
+  for await (const piece of expositionPieces(families)) pieces.push(piece)
+  return { text: Buffer.concat(pieces).toString(), contentType: EXPOSITION_TYPE }
+}
+
+/** The same in pieces of some 10 KiB, made as they are taken: for scrapes of which the whole would be a long string. */
+export async function* expositionPieces(families: Iterable<MetricFamily>): AsyncGenerator<Buffer> {
   let piece = ''
   let lines = 0
   let since = performance.now()
@@ -43,13 +49,12 @@ export async function exposition(families: Iterable<MetricFamily>): Promise<Expo
       lines += 1
       if (lines % LOOK_EVERY > 0) continue
       // Out of the heap: a long string that grows is many small objects, which each collection copies.
-      pieces.push(Buffer.from(piece))
+      yield Buffer.from(piece)
       piece = ''
       if (performance.now() - since < SLICE_MS) continue
       await new Promise((resolve) => setImmediate(resolve))
       since = performance.now()
     }
   }
-  pieces.push(Buffer.from(piece))
-  return { text: Buffer.concat(pieces).toString(), contentType: CONTENT_TYPE }
+  if (piece !== '') yield Buffer.from(piece)
 }

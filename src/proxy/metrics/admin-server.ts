@@ -6,6 +6,15 @@ import type { TLSSocket } from 'node:tls'
 import type { Logger } from '../../base/logger.ts'
 import type { DelegatedAccess } from '../../client/delegated-access.ts'
 
+interface Whole {
+  readonly text: string
+}
+
+/** Made as fast as they are read. */
+interface InPieces {
+  readonly pieces: AsyncIterable<string | Buffer>
+}
+
 export interface AdminServerOptions {
   readonly host: string
   /** 0: any free one. */
@@ -17,7 +26,7 @@ export interface AdminServerOptions {
     readonly tls: { readonly ca: string; readonly cert: string; readonly key: string }
     readonly access: DelegatedAccess
   }
-  metrics(): Promise<{ readonly text: string; readonly contentType: string }>
+  metrics(): Promise<{ readonly contentType: string } & (Whole | InPieces)>
   /** What `/status` answers, as JSON. */
   status(): unknown
   /** Hands JSON lines of requests to `write` until what it returns is called: `/tap`. Without it there is none. */
@@ -103,13 +112,14 @@ async function answer(options: AdminServerOptions, path: string, response: Serve
   const { tap, mesh, metrics, status, logger } = options
   try {
     if (tap !== undefined && path === '/tap') return streamTap(tap, response)
-    if (mesh !== undefined && path === '/mesh') return streamMesh(mesh(), response, logger)
+    if (mesh !== undefined && path === '/mesh') return streamPieces(mesh(), 'application/json', response, logger)
     // As kube-proxy names it.
     if (path === '/proxyMode') return send(response, 200, 'text/plain', 'userspace')
     if (path === '/status') return send(response, 200, 'application/json', JSON.stringify(await status()))
     if (path !== '/metrics') return send(response, 404, 'text/plain', 'not found')
-    const { text, contentType } = await metrics()
-    send(response, 200, contentType, text)
+    const answered = await metrics()
+    if ('text' in answered) send(response, 200, answered.contentType, answered.text)
+    else streamPieces(answered.pieces, answered.contentType, response, logger)
   } catch (error) {
     logger.error({ err: error }, 'a scrape failed')
     send(response, 500, 'text/plain', 'internal error')
@@ -134,11 +144,16 @@ function streamTap(tap: NonNullable<AdminServerOptions['tap']>, response: Server
 }
 
 /** Takes a piece when the one before has gone, so that a slow reader costs no memory. */
-function streamMesh(pieces: AsyncIterable<string>, response: ServerResponse, logger: Logger): void {
-  response.writeHead(200, { 'content-type': 'application/json', 'x-content-type-options': 'nosniff' })
+function streamPieces(
+  pieces: AsyncIterable<string | Buffer>,
+  type: string,
+  response: ServerResponse,
+  logger: Logger,
+): void {
+  response.writeHead(200, { 'content-type': type, 'x-content-type-options': 'nosniff' })
   const body = Readable.from(pieces)
   body.once('error', (error) => {
-    logger.error({ err: error }, 'the summary of traffic failed')
+    logger.error({ err: error }, 'what was asked of the proxy could not be told to its end')
     response.destroy()
   })
   response.once('close', () => body.destroy())

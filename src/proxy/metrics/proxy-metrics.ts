@@ -1,6 +1,6 @@
 import type { Clock, Millis } from '../../base/clock.ts'
 import { DurationHistogram } from '../../base/duration-histogram.ts'
-import { exposition, type MetricFamily, type MetricSample } from '../../base/metric-families.ts'
+import { EXPOSITION_TYPE, expositionPieces, type MetricFamily, type MetricSample } from '../../base/metric-families.ts'
 import { processMetrics } from '../../base/process-metrics.ts'
 import {
   ACTIVE,
@@ -85,9 +85,10 @@ export class ProxyMetrics {
     for (const at of triggeredAt) this.#programming.observe(Math.max(0, now - at) / 1000)
   }
 
-  /** The exposition text and its content type. */
-  async scrape(): Promise<{ readonly text: string; readonly contentType: string }> {
-    return exposition([...this.#families(), ...(await this.#httpFamilies())])
+  /** The exposition text in pieces, and its content type. */
+  async scrape(): Promise<{ readonly pieces: AsyncIterable<Buffer>; readonly contentType: string }> {
+    const families = [...this.#families(), ...(await this.#httpFamilies())]
+    return { pieces: expositionPieces(families), contentType: EXPOSITION_TYPE }
   }
 
   /** What `/mesh` answers, in pieces. */
