@@ -60,7 +60,7 @@ export class RequestQueue {
   takeFrom(start: number, max = this.count): QueuedRequest[] {
     const taken: QueuedRequest[] = []
     const mask = this.#places.length - 1
-    const stop = Math.min(this.count, start + max)
+    const stop = Math.max(start, Math.min(this.count, start + max))
     for (let i = start; i < stop; i++) {
       const place = (this.#head + i) & mask
       taken.push(this.#places[place]!)

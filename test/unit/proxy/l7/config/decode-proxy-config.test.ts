@@ -22,6 +22,18 @@ function faultsOf(value: unknown): readonly string[] {
   return decoded.ok ? [] : decoded.faults.map(formatFault)
 }
 
+it('says of retries how many, for how long, of what, and when', () => {
+  const retries = { max: 3, perTry: '250ms', statuses: [502, 503], backoff: { base: '10ms', max: '1s' } }
+  const decoded = decodeProxyConfig(web({ retries }))
+  assert.ok(decoded.ok)
+  assert.deepEqual(decoded.config.backends[0]?.retries, {
+    max: 3,
+    perTryMs: 250,
+    statuses: [502, 503],
+    backoff: { baseMs: 10, maxMs: 1_000 },
+  })
+})
+
 describe('a configuration', () => {
   const rows: readonly { name: string; given: unknown; want: readonly RegExp[] }[] = [
     { name: 'must be a mapping', given: [], want: [/^must be a mapping with listeners, backends, routes/] },
