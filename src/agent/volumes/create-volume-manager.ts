@@ -1,7 +1,10 @@
+import { randomUUID } from 'node:crypto'
+import { mkdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '../../base/clock.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { Client } from '../../client/client.ts'
+import { hasErrorCode } from '../files/open-directory.ts'
 import { removeTree } from '../files/remove-tree.ts'
 import { isSafeName } from '../files/safe-name.ts'
 import { machineCapacity } from '../node/machine.ts'
@@ -22,6 +25,25 @@ export interface VolumeManagerOptions {
   readonly random?: () => number
   /** The node's, for limits that are not set; the machine's capacity when left out. */
   readonly allocatable?: Readonly<Record<string, string>>
+}
+
+/** Beneath the node's directory: volumes of ended pods that this process may not remove. */
+const LEFT_BEHIND = 'left-behind'
+
+/**
+ * Removes a pod's volumes. Containers of an engine may write as root where the agent is not: what only root can remove is
+ * put aside, so that the pod can end, and told of.
+ */
+async function removeVolumes(path: string, leftBehind: string, logger: Logger): Promise<void> {
+  try {
+    await removeTree(path)
+  } catch (error) {
+    if (!hasErrorCode(error, 'EACCES', 'EPERM')) throw error
+    await mkdir(leftBehind, { recursive: true, mode: 0o700 })
+    const place = join(leftBehind, randomUUID())
+    await rename(path, place)
+    logger.warn({ path: place }, 'files of an ended pod belong to another user; remove them as root')
+  }
 }
 
 /** Volumes of files and directories: configMap, secret, downwardAPI, projected, emptyDir and hostPath. */
@@ -63,7 +85,7 @@ export function createVolumeManager(options: VolumeManagerOptions): VolumeManage
       const volumes = pods.get(podUid)
       pods.delete(podUid)
       await volumes?.close()
-      await removeTree(join(nodeDirectory, 'pods', podUid, 'volumes'))
+      await removeVolumes(join(nodeDirectory, 'pods', podUid, 'volumes'), join(nodeDirectory, LEFT_BEHIND), logger)
     },
     async close() {
       await Promise.all([...pods.values()].map((volumes) => volumes.close()))

@@ -4,6 +4,9 @@ import { cpuQuotaUs, cpuShares, QUOTA_PERIOD_US } from './cpu-shares.ts'
 /** Kubernetes' defaults: five files of 10 MiB. */
 const LOG_CONFIG = { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '5' } }
 
+/** Else an engine fills an empty volume with what the image has in its place. */
+const NO_COPY = { NoCopy: true }
+
 export interface ContainerBodyInput {
   readonly sandbox: SandboxConfig
   readonly config: ContainerConfig
@@ -67,7 +70,7 @@ export function containerBody(input: ContainerBodyInput): object {
     const { target: Target, readOnly: ReadOnly } = mount
     return volume === undefined
       ? { Type: 'bind', Source: mount.source, Target, ReadOnly }
-      : { Type: 'volume', Source: volume, Target, ReadOnly }
+      : { Type: 'volume', Source: volume, Target, ReadOnly, VolumeOptions: NO_COPY }
   })
   return {
     Image: config.image,

@@ -1,4 +1,4 @@
-import { Agent, type IncomingMessage } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type Dockerode from 'dockerode'
 import { EngineError, engineError } from './engine-error.ts'
@@ -57,13 +57,13 @@ export class DockerEngine {
     if (unix === undefined && tcp === null)
       throw new EngineError(`"${host}" is no address of a Docker engine like unix:///var/run/docker.sock`, undefined)
     const { default: Docker } = await import('dockerode')
-    // A kept connection would break with the first call after an engine's restart.
-    const agent = new Agent({ keepAlive: false })
     // All that dockerode would take from the environment is given, or it goes where that says.
     const options = {
       ...FROM_ENVIRONMENT,
       protocol: 'http' as const,
-      agent,
+      // A kept connection would break with the first call after an engine's restart. Not by an agent: dockerode prints all
+      // that it is given for a log that nobody reads, and an agent knows every connection there is.
+      headers: { connection: 'close' },
       ...(unix === undefined
         ? { host: tcp![1]!.replace(/^\[|\]$/g, ''), port: Number(tcp![2]) }
         : { host: undefined, socketPath: unix }),
