@@ -103,6 +103,7 @@ test('containers of a pod share address, volumes and, if asked, processes', { sk
       volumes: [
         { name: 'memory', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } },
         { name: 'disk', emptyDir: {} },
+        { name: 'blank', emptyDir: { medium: 'Memory' } },
         { name: 'self', downwardAPI: { items: [{ path: 'labels', fieldRef: { fieldPath: 'metadata.labels' } }] } },
       ],
       containers: [
@@ -117,6 +118,7 @@ test('containers of a pod share address, volumes and, if asked, processes', { sk
           volumeMounts: [
             { name: 'memory', mountPath: '/memory' },
             { name: 'disk', mountPath: '/all', readOnly: true },
+            { name: 'blank', mountPath: '/usr' },
             { name: 'self', mountPath: '/self' },
           ],
         }),
@@ -129,6 +131,8 @@ test('containers of a pod share address, volumes and, if asked, processes', { sk
   const inOther = (script: string): Promise<string> => k('exec', 'shared', '-c', 'other', '--', 'sh', '-c', script)
   assert.equal(await inOther('cat /memory/a /all/www/index.html'), 'from-a\npage\n')
   assert.match(await inOther('grep " /memory " /proc/mounts'), /^tmpfs .*size=1024k/)
+  // The image has a file there.
+  assert.equal(await inOther('ls /usr'), '')
   assert.equal(await inOther('wget -q -O - http://127.0.0.1:8080/'), 'page\n')
   assert.match(await inOther('ps'), /httpd -p 8080[\s\S]*|\/pause/)
   assert.match(await inOther('cat /etc/hosts'), /10\.1\.2\.3\s+elsewhere\.example/)

@@ -212,7 +212,8 @@ export async function importBusybox(
   ...changes: readonly string[]
 ): Promise<void> {
   const tree = mkdtempSync(join(engine.directory, 'busybox-'))
-  for (const path of ['bin', 'etc', 'tmp', 'root']) mkdirSync(join(tree, path))
+  for (const path of ['bin', 'etc', 'tmp', 'root', 'usr']) mkdirSync(join(tree, path))
+  writeFileSync(join(tree, 'usr/readme'), 'of the image\n')
   const { stdout } = await run('sh', ['-c', 'command -v busybox'])
   copyFileSync(stdout.trim(), join(tree, 'bin/busybox'))
   for (const applet of APPLETS.split(' ')) symlinkSync('busybox', join(tree, 'bin', applet))
