@@ -3,6 +3,7 @@ import { parseKeepAliveTimeout } from '../http1/keep-alive-timeout.ts'
 import { BODY_READ, HEAD_READ, MESSAGE_END, NEED_MORE } from '../http1/read-event.ts'
 import { refusalName } from '../http1/refusal.ts'
 import { ResponseReader } from '../http1/response-reader.ts'
+import { connectError } from './connect-error.ts'
 import type { Deadlines } from './deadlines.ts'
 import type { EngineContext } from './engine-context.ts'
 import type { OutboxChunk } from './outbox.ts'
@@ -284,7 +285,7 @@ export class UpstreamConnection {
     this.#deadlines.delete(this)
     this.#owner.closed(this)
     if (this.#tunnel !== undefined) this.#tunnel.closed()
-    else if (!this.isConnected) this.#failAll(this.#connectError(), 'no connection')
+    else if (!this.isConnected) this.#failAll(connectError(this.#tls), 'no connection')
     else {
       this.#failAll(
         this.#served > 0 ? PROXY_ERRORS.reusedConnectionBroke : PROXY_ERRORS.connectionBroke,
@@ -295,12 +296,6 @@ export class UpstreamConnection {
     // A write that was still pending keeps its memory.
     if (chunk !== undefined && chunk.live === 0 && !this.#wire.isPending) this.#context.outboxChunks.giveBack(chunk)
     this.#chunk = undefined
-  }
-
-  #connectError(): ProxyError {
-    // Undefined or null while nothing has been found against it.
-    const isRejected = (this.#tls?.authorizationError ?? null) !== null
-    return isRejected ? PROXY_ERRORS.certificateRejected : PROXY_ERRORS.connectFailed
   }
 
   /** When the request that is to be answered next began to be the next one. */

@@ -1,3 +1,5 @@
+import type { TLSSocket } from 'node:tls'
+import { connectError } from '../engine/connect-error.ts'
 import type { Deadlines } from '../engine/deadlines.ts'
 import type { EngineContext } from '../engine/engine-context.ts'
 import { PROXY_ERRORS } from '../engine/proxy-error.ts'
@@ -40,6 +42,7 @@ export class Http2Upstream implements SessionOwner, UpstreamStreamOwner {
   isConnected = false
   readonly #owner: Http2UpstreamOwner
   readonly #deadlines: Deadlines
+  readonly #tls: TLSSocket | undefined
   /** Ready, in their order, until there is room for them. */
   #waiting: Http2UpstreamStream[] = []
   #isClosing = false
@@ -56,6 +59,7 @@ export class Http2Upstream implements SessionOwner, UpstreamStreamOwner {
     this.deadlineMs = nowMs + timeouts.connectMs
     const isAuto = transport.protocol === 'auto'
     const secure = transport.tls?.connect(address, port, undefined, isAuto ? ['h2', 'http/1.1'] : ['h2'])
+    this.#tls = secure?.encrypted
     const wire = new Wire(context, NOBODY, secure)
     this.session = new Http2Session(context, this, wire, false)
     wire.owner = this.session
@@ -230,7 +234,7 @@ export class Http2Upstream implements SessionOwner, UpstreamStreamOwner {
   #failWaiting(isTimeout: boolean): void {
     const waiting = this.#waiting
     this.#waiting = []
-    const error = isTimeout ? PROXY_ERRORS.connectTimeout : PROXY_ERRORS.connectFailed
+    const error = isTimeout ? PROXY_ERRORS.connectTimeout : connectError(this.#tls)
     for (const stream of waiting) stream.fail(error, isTimeout ? 'no connection in time' : 'no connection')
   }
 

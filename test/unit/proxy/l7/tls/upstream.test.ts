@@ -83,9 +83,11 @@ for (const { name, tls } of UNTRUSTED) {
     const certificates = await createCertificates(t)
     const backend = await startTlsBackend(t, certificates, 'b.example')
     const options = tls(certificates.ca)!
-    const fixture = await startProxy(t, [backend.port], {}, { tls: options })
-    for (const request of [get(), post('secret')]) {
-      assert.match(await ask(fixture, request), /^HTTP\/1\.1 502 [\s\S]*x-wherry-error: certificate-rejected/)
+    for (const protocol of ['http1', 'auto'] as const) {
+      const fixture = await startProxy(t, [backend.port], {}, { tls: options, protocol })
+      for (const request of [get(), post('secret')]) {
+        assert.match(await ask(fixture, request), /^HTTP\/1\.1 502 [\s\S]*x-wherry-error: certificate-rejected/)
+      }
     }
     assert.deepEqual(backend.requests, [])
     const trusting = await startProxy(t, [backend.port], {}, { tls: { ...options, verifies: false } })
