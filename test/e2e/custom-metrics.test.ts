@@ -11,7 +11,7 @@ import { KUBECTL_MISSING, kubectlOk, kubectls, runKubectl } from '../harness/kub
 const all = kubectls()
 
 const EXAMPLE = new URL('../../examples/autoscale-requests.yaml', import.meta.url).pathname
-const URLS = ['http://127.0.0.1:30082/']
+const NODE_PORT = 30_082
 const CUSTOM = '/apis/custom.metrics.k8s.io/v1beta2/namespaces/default'
 
 /** Seconds on an idle machine. */
@@ -73,6 +73,8 @@ if (all.length === 0) test('autoscaling on requests', { skip: KUBECTL_MISSING },
 else
   describe('autoscaling on requests', () => {
     let cluster: TestCluster
+    /** On the node's own address: another cluster of this machine may have the port on 127.0.0.1. */
+    let urls: readonly string[]
     const newest = all.at(-1)!
     const k = (...args: string[]): Promise<string> => kubectlOk(newest, cluster.kubeconfig, args)
     const apply = (object: object): Promise<string> =>
@@ -105,6 +107,8 @@ else
 
     before(async () => {
       cluster = await startTestCluster()
+      const { nodes } = await cluster.status()
+      urls = [`http://${nodes[0]!.address}:${NODE_PORT}/`]
       await k('apply', '-f', EXAMPLE)
       await k('rollout', 'status', 'deployment/front', '--timeout=60s')
     })
@@ -150,7 +154,7 @@ else
     }
 
     test('pods are added under load and taken away when it ends', { timeout: 2 * PATIENCE_MS + 60_000 }, async () => {
-      const load = startHttpLoad(URLS, { clients: 40, keepAlive: true, pauseMs: 0 })
+      const load = startHttpLoad(urls, { clients: 40, keepAlive: true, pauseMs: 0 })
       try {
         // On a busy machine the clients themselves hold the load back.
         await isAt('front', '3', '4')
@@ -207,7 +211,7 @@ else
       const metric = { name: 'http_requests_per_second' }
       const target = { type: 'AverageValue', averageValue: '40' }
       const describedObject = { apiVersion: 'v1', kind: 'Service', name: 'front' }
-      const load = startHttpLoad(URLS, { clients: 8, keepAlive: true, pauseMs: 20 })
+      const load = startHttpLoad(urls, { clients: 8, keepAlive: true, pauseMs: 20 })
       try {
         await apply(autoscaler('front', 'front', 2, { type: 'Object', object: { metric, describedObject, target } }))
         await isAt('front', '2')

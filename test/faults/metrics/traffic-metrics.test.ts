@@ -73,7 +73,12 @@ describe('metrics of the traffic under faults', () => {
       const { status } = await client.get(DEPLOYMENTS, META)
       return status?.readyReplicas === 2 ? true : undefined
     }, 60_000)
-    load = startHttpLoad([`http://127.0.0.1:${NODE_PORT}/`], { clients: CLIENTS, keepAlive: true, pauseMs: PAUSE_MS })
+    const { nodes } = await cluster.status()
+    load = startHttpLoad([`http://${nodes[0]!.address}:${NODE_PORT}/`], {
+      clients: CLIENTS,
+      keepAlive: true,
+      pauseMs: PAUSE_MS,
+    })
   })
   after(async () => {
     goOn()
