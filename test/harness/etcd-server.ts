@@ -53,6 +53,12 @@ export class EtcdMember {
     this.#child?.kill(name)
   }
 
+  /** Stops it where it is; resolves when it does nothing any more. */
+  async freeze(): Promise<void> {
+    this.signal('SIGSTOP')
+    await eventually(() => / T /.test(readFileSync(`/proc/${this.#child?.pid}/stat`, 'latin1')) || undefined)
+  }
+
   /** Ends it at once, as a crash or a power cut would. */
   async kill(): Promise<void> {
     const child = this.#child

@@ -83,7 +83,7 @@ describe('a store on an etcd that is harmed', { skip: ETCD_MISSING }, () => {
   it('says that the outcome is unknown when an answer never comes, and the write may show up later', async () => {
     await withEtcd(1, async (etcd, store) => {
       await store.commit({ expect: [], puts: [{ key: '/a', value: Buffer.from('1') }], deletes: [] })
-      etcd.members[0]!.signal('SIGSTOP')
+      await etcd.members[0]!.freeze()
       const write = store.commit({ expect: [], puts: [{ key: '/a', value: Buffer.from('2') }], deletes: [] })
       const read = store.get('/a')
       await assert.rejects(write, (error) => error instanceof StoreError && error.code === 'unknown')

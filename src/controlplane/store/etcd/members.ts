@@ -1,10 +1,11 @@
 import type * as Etcd from 'etcd3'
 import { StoreError } from '../store.ts'
 import { type EtcdFailure, etcdFailure } from './etcd-error.ts'
+import { createKvClient, type KvClient, type MethodCodec } from './kv-calls.ts'
+import { UnaryChannel } from './unary-channel.ts'
 
 type Options = NonNullable<ConstructorParameters<typeof Etcd.Etcd3>[0]>
 type Policy = NonNullable<NonNullable<Options['faultHandling']>['global']>
-export type KvClient = Pick<Etcd.KVClient, 'range' | 'txn' | 'compact'>
 type WatchRequest = { readonly create_request: Etcd.IWatchCreateRequest }
 /** A watch's stream: requests go in, responses come out and wait for their reader. */
 export interface WatchStream extends AsyncIterable<Etcd.IWatchResponse> {
@@ -18,6 +19,17 @@ export interface EtcdAccess {
   readonly user?: { readonly name: string; readonly password: string }
   /** Without a CA the system's own ones count. */
   readonly tls?: { readonly ca?: Buffer; readonly cert?: Buffer; readonly key?: Buffer }
+}
+
+/** What etcd3 does not show of its pool; its version is fixed by package-lock.json. */
+interface PoolInternals {
+  readonly hosts: readonly {
+    getServiceClient(name: 'KV'): { readonly constructor: { readonly service: Readonly<Record<string, MethodCodec>> } }
+  }[]
+  readonly authenticator: {
+    getMetadata(): Promise<{ get(name: string): readonly string[] }>
+    invalidateMetadata(): void
+  }
 }
 
 interface Member {
@@ -52,10 +64,28 @@ const CHANNEL = {
   'grpc.max_send_message_length': -1,
 }
 
-/** One client for each endpoint, so that it is ours to say which one is asked. Loads etcd3 (160 ms) on first use. */
+/** One client for each endpoint (etcd3's for watches, authentication and the form of messages), so that it is ours to say which one is asked. Loads etcd3 (160 ms) on first use. */
 async function createMembers({ endpoints, user, tls }: EtcdAccess): Promise<readonly Member[]> {
   const { Etcd3 } = await import('etcd3')
   class Client extends Etcd3 {
+    get #internals(): PoolInternals {
+      return this.pool as unknown as PoolInternals
+    }
+
+    /** How the messages of the service `KV` are written and read. Nothing connects for it. */
+    codecs(): Readonly<Record<string, MethodCodec>> {
+      const { service } = this.#internals.hosts[0]!.getServiceClient('KV').constructor
+      return Object.fromEntries(Object.values(service).map((method) => [method.path.replace(/^.*\//, ''), method]))
+    }
+
+    async token(): Promise<string | undefined> {
+      return (await this.#internals.authenticator.getMetadata()).get('token')[0]
+    }
+
+    forgetToken(): void {
+      this.#internals.authenticator.invalidateMetadata()
+    }
+
     /** A stream that a member without a leader ends, instead of keeping it open and silent. */
     openWatch(): Promise<WatchStream> {
       return this.pool.withConnection('Watch', ({ client, metadata }) => {
@@ -79,7 +109,22 @@ async function createMembers({ endpoints, user, tls }: EtcdAccess): Promise<read
         ? {}
         : { credentials: { rootCertificate: tls.ca, privateKey: tls.key, certChain: tls.cert } as never }),
     })
-    return { endpoint, kv: client.kv, openWatch: () => client.openWatch(), close: () => client.close() }
+    const channel = new UnaryChannel(endpoint, tls)
+    const kv = createKvClient({
+      channel,
+      methods: client.codecs(),
+      token: user === undefined ? async () => undefined : () => client.token(),
+      forgetToken: () => client.forgetToken(),
+    })
+    return {
+      endpoint,
+      kv,
+      openWatch: () => client.openWatch(),
+      close() {
+        channel.close()
+        client.close()
+      },
+    }
   })
 }
 
