@@ -152,7 +152,7 @@ export class Http2ClientStream extends SessionStream implements ExchangeOwner, U
     const body = this.#body
     if (this.#isAnswered || (body === undefined && !this.#isPaused)) {
       // No more of a body that nobody wants than is on its way.
-      this.session.creditConnection(end - start)
+      this.drop(end - start)
       return
     }
     const exchange = this.#exchange

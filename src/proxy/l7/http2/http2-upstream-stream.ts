@@ -21,8 +21,9 @@ const NEVER = Number.POSITIVE_INFINITY
 const NO_BYTES = new Uint8Array(0)
 /** Interim responses before the final one; more is a flood. */
 const INTERIM_MAX = 16
-/** Requests are kept for another try as long as they are no larger. */
-const KEPT_BYTES_MAX = 256 * 1024
+/** Requests are kept for another try as long as they are no larger; before anything was sent, as large as they may get. */
+const KEPT_BYTES_MAX = 64 * 1024
+const UNSENT_BYTES_MAX = 256 * 1024
 const CRLF = Uint8Array.of(13, 10)
 const LAST_CHUNK = new Uint8Array(Buffer.from('0\r\n', 'latin1'))
 
@@ -115,7 +116,7 @@ export class Http2UpstreamStream extends SessionStream implements RequestCarrier
     const request = this.#request
     if (request !== undefined && this.#isWhole && !memory.append(request, b, start, end)) {
       const bytes = request.end - request.start + (end - start)
-      this.#isWhole = bytes <= KEPT_BYTES_MAX && !this.isConnected
+      this.#isWhole = bytes <= (this.isConnected ? KEPT_BYTES_MAX : UNSENT_BYTES_MAX)
       if (this.#isWhole) {
         memory.move(request, end - start)
         memory.append(request, b, start, end)

@@ -20,7 +20,10 @@ export abstract class SessionStream {
   /** The next time limit; monotonic. */
   deadlineMs = Number.POSITIVE_INFINITY
   #queue: ByteQueue | undefined
+  /** Given back, but not said so yet. */
   #uncreditedBytes = 0
+  /** Received, and not gone on yet. */
+  #heldBytes = 0
   #endsAfterQueue = false
   /** Written behind the queue: whole lines. */
   #trailers: Uint8Array | undefined
@@ -97,7 +100,7 @@ export abstract class SessionStream {
 
   /** `bytes` of what came have gone on: the other side may send as much again. */
   credit(bytes: number): void {
-    this.session.creditConnection(bytes)
+    this.drop(bytes)
     if (this.isRemoteEnded || this.isClosed) return
     this.#uncreditedBytes += bytes
     if (this.#uncreditedBytes * 2 < this.session.settings.streamWindowBytes) return
@@ -106,8 +109,22 @@ export abstract class SessionStream {
     this.#uncreditedBytes = 0
   }
 
-  /** It is known no longer. */
+  /** `bytes` came and count against the windows until they are credited or dropped. */
+  received(bytes: number): void {
+    this.receiveLeft -= bytes
+    this.#heldBytes += bytes
+  }
+
+  /** `bytes` of what came are of no use: the other side gets room for other streams. */
+  drop(bytes: number): void {
+    if (this.isClosed) return
+    this.#heldBytes -= bytes
+    this.session.creditConnection(bytes)
+  }
+
+  /** It is known no longer. What had not gone on never will, and must not be missing to other streams. */
   forget(): void {
+    this.drop(this.#heldBytes)
     this.isClosed = true
     this.#queue = undefined
     this.#endsAfterQueue = false

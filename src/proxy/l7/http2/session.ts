@@ -255,6 +255,7 @@ export class Http2Session implements WireOwner {
   }
 
   creditConnection(bytes: number): void {
+    if (this.isOver) return
     this.#uncreditedBytes += bytes
     if (this.#uncreditedBytes * 2 < this.settings.connectionWindowBytes) return
     this.#receiveLeft += this.#uncreditedBytes
@@ -520,9 +521,8 @@ export class Http2Session implements WireOwner {
       this.streamFault(stream, STREAM_CLOSED)
       return
     }
-    stream.receiveLeft -= bytes
+    stream.received(bytes)
     if (stream.receiveLeft < 0) {
-      this.creditConnection(bytes)
       this.streamFault(stream, FLOW_CONTROL_ERROR)
       return
     }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { connect } from 'node:net'
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import * as f from '../../../../../src/proxy/l7/http2/frames.ts'
 import { DEFAULT_HTTP2_SETTINGS as DEFAULT } from '../../../../../src/proxy/l7/http2/http2-settings.ts'
@@ -390,4 +391,35 @@ test('an answer before the end of the request stands; what is still sent is drop
   assert.equal(peer.frames.filter(({ type, streamId }) => type === f.RST_STREAM && streamId === 1).length, 0)
   peer.send(headers(5, GET))
   assert.equal((await peer.head(5))[':status'], '200')
+})
+
+test('what a stream that is given up had sent is not missing in the window of the others', async (t) => {
+  const endpoints: FramePeer[] = []
+  const noWindow = Buffer.concat([Buffer.from([0, f.INITIAL_WINDOW_SIZE]), uint32(0)])
+  const server = createServer((socket) => {
+    const endpoint = new FramePeer(socket, true)
+    endpoints.push(endpoint)
+    endpoint.send(frame(f.SETTINGS, 0, 0, noWindow))
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => {
+    server.close()
+    for (const { socket } of endpoints) socket.destroy()
+  })
+  const { proxy } = await startProxy(
+    t,
+    [(server.address() as AddressInfo).port],
+    { http2: { ...DEFAULT, connectionWindowBytes: 70_000 } },
+    { protocol: 'h2c' },
+  )
+  const peer = await openFrames(t, proxy.port)
+  for (let id = 1; id < 20; id += 2) {
+    peer.send(headers(id, POST, false), ...[1, 2, 3].map(() => data(id, Buffer.alloc(16_000))))
+    await eventually(() => (proxy.engine.upstreams[0]!.metrics.inFlight === 1 ? true : undefined))
+    peer.send(frame(f.RST_STREAM, 0, id, uint32(f.CANCEL)))
+    await eventually(() => (proxy.engine.upstreams[0]!.metrics.inFlight === 0 ? true : undefined))
+  }
+  peer.send(frame(f.PING, 0, 0, Buffer.alloc(8)))
+  await peer.frame('pong', ({ type, flags }) => type === f.PING && flags === f.ACK)
 })
