@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -18,6 +19,8 @@ import { KUBECTL_MISSING, kubectlOk, kubectls, runKubectl } from '../harness/kub
 // Pods as containers of a real Docker engine, looked at with kubectl and with Docker's own client.
 const all = kubectls()
 const [newest] = all.slice(-1)
+const SCRIPT_MISSING =
+  spawnSync('script', ['--version']).error === undefined ? false : 'needs script (Debian package bsdutils)'
 const skip = DOCKER_MISSING ?? (newest === undefined ? KUBECTL_MISSING : false)
 
 let engine: TestEngine
@@ -375,6 +378,13 @@ for (const kubectl of all)
       ])
       assert.ok([126, 127].includes(missing.code), String(missing.code))
       assert.match(missing.stdout + missing.stderr, /executable file not found/)
+    })
+
+    test('a terminal has the client’s size', { skip: SCRIPT_MISSING }, async () => {
+      const exec = `${kubectl.path} --kubeconfig ${cluster.kubeconfig} exec -it ${name} -c main`
+      const command = `stty rows 33 cols 44; ${exec} -- sh -c 'sleep 1; tty; stty size'`
+      const { stdout } = spawnSync('script', ['-qec', command, '/dev/null'], { input: '', timeout: 20_000 })
+      assert.match(stdout.toString(), /\/dev\/pts\/\d+\s+33 44/)
     })
 
     test('attach: what the container writes from now on, and its input', async () => {

@@ -69,8 +69,12 @@ export async function execSession(
   options: ExecOptions,
   clock: Clock,
 ): Promise<ContainerSession> {
+  const { tty, size } = options
+  // Engines before API 1.42 pass this over.
+  const consoleSize = tty && size !== undefined ? { ConsoleSize: [size.rows, size.columns] } : {}
   let id: string
   let streams: ContainerStreams
+  let sized: Promise<void> = Promise.resolve()
   try {
     const created = await engine.call<{ readonly Id: string }>({
       method: 'POST',
@@ -80,22 +84,26 @@ export async function execSession(
         AttachStdin: options.stdin,
         AttachStdout: true,
         AttachStderr: true,
-        Tty: options.tty,
+        Tty: tty,
         DetachKeys: DETACH_KEYS,
+        ...consoleSize,
       },
     })
     id = created.Id
+    // For those it is asked for before the start and held by the engine until there is a terminal, so that all but what a
+    // program does in its first milliseconds sees it.
+    if (tty && size !== undefined) sized = firstSize(resizer(engine, `/exec/${id}/resize`), size, clock)
     const connection = await engine.hijack({
       method: 'POST',
       path: `/exec/${id}/start`,
-      body: { Detach: false, Tty: options.tty },
+      body: { Detach: false, Tty: tty, ...consoleSize },
     })
     streams = containerStreams(connection, { ...options, endsInput: true })
   } catch (error) {
     throw failure(`cannot exec in container ${container}`, error)
   }
   const resize = resizer(engine, `/exec/${id}/resize`)
-  if (options.tty && options.size !== undefined) await firstSize(resize, options.size, clock)
+  await sized
   const inspect = (): Promise<InspectedExec> => engine.call<InspectedExec>({ method: 'GET', path: `/exec/${id}/json` })
 
   /** Output may end long before the program does, and the engine notes the end a moment after it. */
