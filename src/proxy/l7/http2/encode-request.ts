@@ -41,9 +41,10 @@ export function sendRequestHead(
 ): void {
   const { lines, method, start, methodEnd, targetStart, targetEnd, hostStart, hostEnd } = head
   const { ids, nameStart, nameEnd, valueStart, valueEnd, count } = lines
-  const { encoder } = session
-  let p = session.beginBlock(head.end - start + TE.length + 64, count + FIELDS_ADDED)
-  const out = session.output.bytes
+  const { writer } = session
+  const { encoder } = writer
+  let p = writer.beginBlock(head.end - start + TE.length + 64, count + FIELDS_ADDED)
+  const out = writer.output.bytes
   if (method === GET) p = encoder.indexed(METHOD_GET, out, p)
   else if (method === POST) p = encoder.indexed(METHOD_POST, out, p)
   else p = encoder.field(METHOD, 0, METHOD.length, b, start, methodEnd, 0, out, p)

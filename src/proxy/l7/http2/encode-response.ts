@@ -40,10 +40,11 @@ export function sendResponseHead(
 ): void {
   const { lines, connection } = head
   const { ids, nameStart, nameEnd, valueStart, valueEnd, count } = lines
-  const { encoder } = session
+  const { writer } = session
+  const { encoder } = writer
   const textBytes = head.end - head.start + via.length + (added?.length ?? 0)
-  let p = session.beginBlock(textBytes, count + 2)
-  const out = session.output.bytes
+  let p = writer.beginBlock(textBytes, count + 2)
+  const out = writer.output.bytes
   p = encoder.status(status, out, p)
   const dropped = HOP_BY_HOP | (head.status < 200 || status === 204 ? LENGTH : 0)
   for (let i = 0; i < count; i++) {

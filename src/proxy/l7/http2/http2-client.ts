@@ -63,8 +63,8 @@ export class Http2Client implements Client, SessionOwner, StreamOwner {
   drain(): void {
     if (this.#isDraining || this.#session.isOver) return
     this.#isDraining = true
-    this.#session.goAway(LAST_STREAM_MAX, NO_ERROR)
-    this.#session.ping()
+    this.#session.writer.goAway(LAST_STREAM_MAX, NO_ERROR)
+    this.#session.writer.ping()
     this.deadlineMs = Math.min(this.deadlineMs, this.context.clock.monotonic() + GOODBYE_MS)
   }
 
@@ -91,7 +91,7 @@ export class Http2Client implements Client, SessionOwner, StreamOwner {
     if (this.#isDraining && !this.#hasSaidGoodbye) this.#sayGoodbye()
     if (session.streams.size === 0) {
       if (session.isBlocked) return
-      if (session.isSettled) session.goAway(session.lastPeerStream, NO_ERROR)
+      if (session.isSettled) session.writer.goAway(session.lastPeerStream, NO_ERROR)
       session.finish()
       return
     }
@@ -154,7 +154,7 @@ export class Http2Client implements Client, SessionOwner, StreamOwner {
   #sayGoodbye(): void {
     if (this.#hasSaidGoodbye || this.#session.isOver) return
     this.#hasSaidGoodbye = true
-    this.#session.goAway(this.#session.lastPeerStream, NO_ERROR)
+    this.#session.writer.goAway(this.#session.lastPeerStream, NO_ERROR)
     if (this.#session.streams.size === 0) this.#session.finish()
   }
 

@@ -138,7 +138,7 @@ export class Http2Upstream implements SessionOwner, UpstreamStreamOwner {
   timedOut(): void {
     if (this.#pongByMs !== Number.POSITIVE_INFINITY || this.session.isOver) return
     // The endpoint may be slow, or not be there any more.
-    this.session.ping()
+    this.session.writer.ping()
     this.#pongByMs = this.context.clock.monotonic() + PONG_MS
     this.deadlineMs = 0
   }
@@ -248,7 +248,7 @@ export class Http2Upstream implements SessionOwner, UpstreamStreamOwner {
       return
     }
     if (this.session.isOver) return
-    this.session.goAway(0, NO_ERROR)
+    this.session.writer.goAway(0, NO_ERROR)
     this.session.finish()
   }
 }

@@ -105,7 +105,7 @@ export abstract class SessionStream {
     this.#uncreditedBytes += bytes
     if (this.#uncreditedBytes * 2 < this.session.settings.streamWindowBytes) return
     this.receiveLeft += this.#uncreditedBytes
-    this.session.writeWindowUpdate(this.id, this.#uncreditedBytes)
+    this.session.writer.windowUpdate(this.id, this.#uncreditedBytes)
     this.#uncreditedBytes = 0
   }
 

@@ -3,6 +3,8 @@ import type { Wire, WireOwner } from '../engine/wire.ts'
 import { Inbox } from '../http1/inbox.ts'
 import type { FieldBlock } from './field-block.ts'
 import { FloodGuard } from './flood-guard.ts'
+import { Fragments } from './fragments.ts'
+import { FrameWriter } from './frame-writer.ts'
 import {
   ACK,
   CANCEL,
@@ -40,13 +42,10 @@ import {
   WINDOW_BYTES,
   WINDOW_BYTES_MAX,
   WINDOW_UPDATE,
-  writeFrameHead,
-  writeUint32,
 } from './frames.ts'
 import { HpackDecoder } from './hpack/hpack-decoder.ts'
-import { BLOCK_EXTRA_BYTES_MAX, FIELD_EXTRA_BYTES_MAX, HpackEncoder } from './hpack/hpack-encoder.ts'
 import type { Http2Settings } from './http2-settings.ts'
-import { DATA_BYTES_MAX, SessionOutput } from './session-output.ts'
+import { SessionOutput } from './session-output.ts'
 import type { SessionStream } from './session-stream.ts'
 
 const TABLE_BYTES = 4_096
@@ -55,8 +54,6 @@ const RESERVED_BIT = 0x7fff_ffff
 const RESET_KEPT_MAX = 256
 /** Written but not taken by the other side: nothing more is read until it is. */
 const HELD_BYTES_MAX = 256 * 1024
-/** Fragments of one header block; a block of 16 KiB needs one, and nobody sends it in tiny ones. */
-const FRAGMENTS_MAX = 32
 
 /** Who a session serves. */
 export interface SessionOwner {
@@ -86,8 +83,7 @@ export interface SessionOwner {
 export class Http2Session implements WireOwner {
   readonly settings: Http2Settings
   readonly wire: Wire
-  readonly output: SessionOutput
-  readonly encoder = new HpackEncoder()
+  readonly writer: FrameWriter
   readonly guard: FloodGuard
   readonly streams = new Map<number, SessionStream>()
   /** Left of what may be sent on all streams together. */
@@ -108,19 +104,16 @@ export class Http2Session implements WireOwner {
   readonly #isServer: boolean
   readonly #inbox = new Inbox()
   readonly #decoder = new HpackDecoder(TABLE_BYTES)
-  readonly #blockBytesMax: number
   readonly #waiting = new Set<SessionStream>()
   readonly #reset = new Set<number>()
   #isPrefaced: boolean
   #isReadPaused = false
   #receiveLeft: number
   #uncreditedBytes = 0
-  #peerFrameBytesMax = FRAME_BYTES_MAX
   /** Of the header block whose rest is to come: its stream, 0: there is none. */
   #blockStream = 0
   #blockIsLast = false
-  #fragments: Uint8Array[] = []
-  #fragmentBytes = 0
+  readonly #fragments: Fragments
 
   /** Says its settings at once. `isServer`: the other side opens the streams. */
   constructor(context: EngineContext, owner: SessionOwner, wire: Wire, isServer: boolean) {
@@ -131,10 +124,10 @@ export class Http2Session implements WireOwner {
     this.#isPrefaced = !isServer
     this.settings = http2
     this.wire = wire
-    this.output = new SessionOutput(context, wire)
+    this.writer = new FrameWriter(new SessionOutput(context, wire))
     this.guard = new FloodGuard(http2.floods, () => context.clock.monotonic())
     this.#receiveLeft = Math.max(http2.connectionWindowBytes, WINDOW_BYTES)
-    this.#blockBytesMax = limits.headBytesMax
+    this.#fragments = new Fragments(limits.headBytesMax)
     const { serverGreeting, clientGreeting } = context.http2
     wire.write(isServer ? serverGreeting : clientGreeting)
   }
@@ -144,68 +137,30 @@ export class Http2Session implements WireOwner {
   }
 
   get isBlocked(): boolean {
-    return this.output.isBlocked
+    return this.writer.output.isBlocked
   }
 
   // What streams write.
 
-  /** Room for a header block made of `textBytes` in `fields`; returns where the block begins, in `output.bytes`. */
-  beginBlock(textBytes: number, fields: number): number {
-    const bytes = FRAME_HEAD_BYTES + BLOCK_EXTRA_BYTES_MAX + textBytes + fields * FIELD_EXTRA_BYTES_MAX
-    const at = this.output.room(bytes) + FRAME_HEAD_BYTES
-    return this.encoder.begin(this.output.bytes, at)
-  }
-
-  /** The block, from `beginBlock` to `end`, goes out as a head or trailers of `stream`. */
+  /** The block, from `FrameWriter.beginBlock` to `end`, goes out as a head of `stream`. */
   endBlock(stream: SessionStream, end: number, isLast: boolean): void {
-    const { output, guard } = this
-    const at = output.room(0)
-    const start = at + FRAME_HEAD_BYTES
-    const flags = isLast ? END_STREAM : 0
     if (isLast) stream.isLocalEnded = true
-    guard.useful()
-    if (end - start <= this.#peerFrameBytesMax) {
-      writeFrameHead(HEADERS, flags | END_HEADERS, stream.id, end - start, output.bytes, at)
-      output.commit(end)
-      return
-    }
-    const block = output.bytes.slice(start, end)
-    for (let p = 0; p < block.length; ) {
-      const count = Math.min(block.length - p, this.#peerFrameBytesMax)
-      const isEnd = p + count === block.length ? END_HEADERS : 0
-      const from = output.room(FRAME_HEAD_BYTES + count)
-      const type = p === 0 ? HEADERS : CONTINUATION
-      const q = writeFrameHead(type, isEnd | (p === 0 ? flags : 0), stream.id, count, output.bytes, from)
-      output.bytes.set(block.subarray(p, p + count), q)
-      output.commit(q + count)
-      p += count
-    }
+    this.guard.useful()
+    this.writer.endBlock(stream.id, end, isLast)
   }
 
   /** Within all windows. */
   writeData(stream: SessionStream, b: Uint8Array, start: number, end: number): void {
-    const { output } = this
     stream.sendWindow -= end - start
     this.sendWindow -= end - start
     this.guard.useful()
-    const frameBytesMax = Math.min(this.#peerFrameBytesMax, DATA_BYTES_MAX)
-    for (let p = start; p < end; ) {
-      const count = Math.min(end - p, frameBytesMax)
-      const at = output.room(FRAME_HEAD_BYTES + count)
-      const q = writeFrameHead(DATA, 0, stream.id, count, output.bytes, at)
-      output.bytes.set(b.subarray(p, p + count), q)
-      output.commit(q + count)
-      output.noteData(at, stream.id)
-      p += count
-    }
+    this.writer.data(stream.id, b, start, end)
   }
 
   /** `trailers`: whole lines and an empty one. */
   writeEnd(stream: SessionStream, trailers: Uint8Array | undefined): void {
     if (trailers !== undefined && this.writeLines(stream, 0, trailers, true)) return
-    if (this.output.endsWithData(stream.id)) return
-    const at = this.output.room(FRAME_HEAD_BYTES)
-    this.output.commit(writeFrameHead(DATA, END_STREAM, stream.id, 0, this.output.bytes, at))
+    this.writer.end(stream.id)
   }
 
   /**
@@ -215,26 +170,17 @@ export class Http2Session implements WireOwner {
   writeLines(stream: SessionStream, status: number, lines: Uint8Array, isLast: boolean): boolean {
     const { trailerLines: fields } = this.#context.http2
     if (fields.scan(lines, 0, lines.length) <= 0 || (fields.count === 0 && status === 0)) return false
-    let p = this.beginBlock(lines.length, fields.count)
-    const out = this.output.bytes
-    if (status > 0) p = this.encoder.status(status, out, p)
-    const { ids, nameStart, nameEnd, valueStart, valueEnd } = fields
-    for (let i = 0; i < fields.count; i++) {
-      p = this.encoder.field(lines, nameStart[i]!, nameEnd[i]!, lines, valueStart[i]!, valueEnd[i]!, ids[i]!, out, p)
-    }
-    this.endBlock(stream, p, isLast)
+    if (isLast) stream.isLocalEnded = true
+    this.guard.useful()
+    this.writer.lines(stream.id, status, fields, lines, isLast)
     return true
-  }
-
-  writeWindowUpdate(streamId: number, bytes: number): void {
-    if (bytes > 0) this.#writeNumber(WINDOW_UPDATE, streamId, bytes)
   }
 
   /** Ends a stream before its time. */
   resetStream(stream: SessionStream, code: number): void {
     if (stream.isClosed || this.isOver) return
     this.#remember(stream.id)
-    this.#writeNumber(RST_STREAM, stream.id, code)
+    this.writer.reset(stream.id, code)
     this.#forget(stream)
   }
 
@@ -259,7 +205,7 @@ export class Http2Session implements WireOwner {
     this.#uncreditedBytes += bytes
     if (this.#uncreditedBytes * 2 < this.settings.connectionWindowBytes) return
     this.#receiveLeft += this.#uncreditedBytes
-    this.writeWindowUpdate(0, this.#uncreditedBytes)
+    this.writer.windowUpdate(0, this.#uncreditedBytes)
     this.#uncreditedBytes = 0
   }
 
@@ -269,27 +215,10 @@ export class Http2Session implements WireOwner {
 
   // The connection as a whole.
 
-  ping(): void {
-    const { output } = this
-    const at = output.room(FRAME_HEAD_BYTES + 8)
-    const p = writeFrameHead(PING, 0, 0, 8, output.bytes, at)
-    output.bytes.fill(0, p, p + 8)
-    output.commit(p + 8)
-  }
-
-  goAway(lastStreamId: number, code: number): void {
-    const { output } = this
-    const at = output.room(FRAME_HEAD_BYTES + 8)
-    const p = writeFrameHead(GOAWAY, 0, 0, 8, output.bytes, at)
-    writeUint32(lastStreamId, output.bytes, p)
-    writeUint32(code, output.bytes, p + 4)
-    output.commit(p + 8)
-  }
-
   /** The connection cannot go on. */
   fail(code: number, reason: string): void {
     if (this.isOver) return
-    this.goAway(this.lastPeerStream, code)
+    this.writer.goAway(this.lastPeerStream, code)
     this.#end(code, reason)
   }
 
@@ -303,13 +232,13 @@ export class Http2Session implements WireOwner {
     this.#inbox.feed(b, 0, count)
     this.#readFrames()
     this.#inbox.keep()
-    this.#isReadPaused = !this.isOver && this.isBlocked && this.output.heldBytes > HELD_BYTES_MAX
+    this.#isReadPaused = !this.isOver && this.isBlocked && this.writer.output.heldBytes > HELD_BYTES_MAX
     if (this.#isReadPaused) this.#owner.stuck()
     return !this.#isReadPaused
   }
 
   onDrained(): void {
-    this.output.drained()
+    this.writer.output.drained()
     this.#sendWaiting()
     if (this.#isReadPaused) {
       this.#isReadPaused = false
@@ -331,20 +260,12 @@ export class Http2Session implements WireOwner {
 
   #end(code: number, reason: string): void {
     this.isOver = true
-    this.output.flush()
+    this.writer.output.flush()
     for (const stream of [...this.streams.values()]) this.#abort(stream, code, false)
     this.#inbox.at = this.#inbox.end
-    this.#fragments = []
+    this.#fragments.clear()
     this.#owner.broken(code, reason)
     this.wire.socket.end()
-  }
-
-  #writeNumber(type: number, streamId: number, value: number): void {
-    const { output } = this
-    const at = output.room(FRAME_HEAD_BYTES + 4)
-    const p = writeFrameHead(type, 0, streamId, 4, output.bytes, at)
-    writeUint32(value, output.bytes, p)
-    output.commit(p + 4)
   }
 
   #sendWaiting(): void {
@@ -543,7 +464,7 @@ export class Http2Session implements WireOwner {
   /** For a stream that is over, longer ago than what was on its way explains. */
   #refuseFrame(streamId: number, code: number): void {
     this.#remember(streamId)
-    this.#writeNumber(RST_STREAM, streamId, code)
+    this.writer.reset(streamId, code)
     this.faulted()
   }
 
@@ -580,18 +501,12 @@ export class Http2Session implements WireOwner {
 
   #readFragment(flags: number, b: Uint8Array, start: number, end: number): void {
     if (!this.#keepFragment(b, start, end) || (flags & END_HEADERS) === 0) return
-    const block = Buffer.concat(this.#fragments, this.#fragmentBytes)
-    this.#fragments = []
-    this.#fragmentBytes = 0
+    const block = this.#fragments.take()
     this.#readBlock(block, 0, block.length)
   }
 
-  /** What is kept of an unfinished block is bounded (CVE-2024-27983): beyond it the connection cannot go on. */
   #keepFragment(b: Uint8Array, start: number, end: number): boolean {
-    this.#fragmentBytes += end - start
-    this.#fragments.push(b.slice(start, end))
-    if (this.#fragmentBytes <= this.#blockBytesMax && this.#fragments.length <= FRAGMENTS_MAX) return true
-    this.#fragments = []
+    if (this.#fragments.add(b, start, end)) return true
     this.fail(ENHANCE_YOUR_CALM, 'http2-header-flood')
     return false
   }
@@ -670,11 +585,7 @@ export class Http2Session implements WireOwner {
       return
     }
     if (!this.#isIdleAllowed()) return
-    const { output } = this
-    const at = output.room(FRAME_HEAD_BYTES + 8)
-    const p = writeFrameHead(PING, ACK, 0, 8, output.bytes, at)
-    output.bytes.set(b.subarray(start, end), p)
-    output.commit(p + 8)
+    this.writer.pong(b, start)
   }
 
   #readGoAway(lastStreamId: number, code: number): void {
@@ -740,14 +651,13 @@ export class Http2Session implements WireOwner {
       return
     }
     this.isSettled = true
-    const at = this.output.room(FRAME_HEAD_BYTES)
-    this.output.commit(writeFrameHead(SETTINGS, ACK, 0, 0, this.output.bytes, at))
+    this.writer.settingsAck()
     this.#sendWaiting()
     this.#owner.settled()
   }
 
   #apply(name: number, value: number): number {
-    if (name === HEADER_TABLE_SIZE) this.encoder.limitTable(value)
+    if (name === HEADER_TABLE_SIZE) this.writer.encoder.limitTable(value)
     else if (name === ENABLE_PUSH) {
       if (value > 1 || (value === 1 && !this.#isServer)) return PROTOCOL_ERROR
     } else if (name === MAX_CONCURRENT_STREAMS) this.peerStreamsMax = value
@@ -761,7 +671,7 @@ export class Http2Session implements WireOwner {
       }
     } else if (name === MAX_FRAME_SIZE) {
       if (value < FRAME_BYTES_MAX || value > 0xff_ffff) return PROTOCOL_ERROR
-      this.#peerFrameBytesMax = value
+      this.writer.frameBytesMax = value
     } else if (name === ENABLE_CONNECT_PROTOCOL) {
       if (value > 1) return PROTOCOL_ERROR
       this.peerAllowsConnect = value === 1
