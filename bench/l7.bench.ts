@@ -72,18 +72,23 @@ const rounded = (value: number): number => Number(value.toFixed(2))
 
 async function startPeers(bench: Bench, peers: readonly Peer[], isTls: boolean): Promise<readonly Running[]> {
   const running: Running[] = []
-  for (const { name, start } of peers) {
-    const port = await freePort()
-    const { directory, backend, tls } = bench
-    const child = start({ port, backend, directory, ...(isTls && tls !== undefined ? { tls } : {}) })
-    if (child === undefined) {
-      process.stdout.write(`left out: ${name} is not installed\n`)
-      continue
+  try {
+    for (const { name, start } of peers) {
+      const port = await freePort()
+      const { directory, backend, tls } = bench
+      const child = start({ port, backend, directory, ...(isTls && tls !== undefined ? { tls } : {}) })
+      if (child === undefined) {
+        process.stdout.write(`left out: ${name} is not installed\n`)
+        continue
+      }
+      running.push({ name, port, child })
+      await accepts(port)
     }
-    await accepts(port)
-    running.push({ name, port, child })
+    return running
+  } catch (error) {
+    for (const { child } of running) await stop(child)
+    throw error
   }
-  return running
 }
 
 /** All proxies in turn, again and again, so that whatever else the machine does falls on all of them alike. */
