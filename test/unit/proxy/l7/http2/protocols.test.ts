@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { connect, createSecureServer } from 'node:http2'
 import { createServer as createHttpsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect as connectTcp } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
 import { formatFault } from '../../../../../src/proxy/l7/config/config-faults.ts'
@@ -199,4 +199,25 @@ test('a drained engine serves what is under way, refuses nothing that was on its
   await closed
   await drained
   assert.equal(proxy.engine.connections, 0)
+})
+
+test('a PROXY header before the preface says who the client is', async (t) => {
+  const server = await startBackend(
+    t,
+    answering((_, head) => ok(/X-Forwarded-For: (.*)/.exec(head)?.[1] ?? '')),
+  )
+  const engine = new Engine()
+  t.after(() => engine.destroy())
+  const upstream = engine.createUpstream({ name: 'u', endpoints: [{ address: '127.0.0.1', port: server.port }] })
+  const router = onlyRoute({ id: 0, name: 'r', upstream })
+  const { port } = await engine.listen({ host: '127.0.0.1', port: 0, proxyProtocol: 'required' }, router)
+  const socket = connectTcp({ port, host: '127.0.0.1' })
+  t.after(() => socket.destroy())
+  socket.write('PROXY TCP4 203.0.113.9 203.0.113.1 4000 80\r\n')
+  const session = connect('http://a', { createConnection: () => socket })
+  t.after(() => session.destroy())
+  const stream = session.request({ ':path': '/' })
+  let body = ''
+  for await (const part of stream) body += part
+  assert.equal(body, '203.0.113.9')
 })

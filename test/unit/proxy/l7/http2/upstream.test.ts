@@ -4,6 +4,7 @@ import { type ClientHttp2Session, connect, createServer, type Http2Server, type 
 import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import * as f from '../../../../../src/proxy/l7/http2/frames.ts'
+import type { RequestRecord } from '../../../../../src/proxy/l7/observe/request-observer.ts'
 import { eventually } from '../../../../harness/eventually.ts'
 import { deadPort, get, post, startProxy } from '../engine-fixture.ts'
 import { block, data, FramePeer, frame, headers, uint32 } from './http2-fixture.ts'
@@ -488,6 +489,52 @@ test('a client that leaves has its stream reset at the endpoint, and nothing els
   assert.equal((await ask(session, { ':path': '/quick' })).head[':status'], 200)
   assert.equal(endpoint.sessions, 1)
   await eventually(() => (proxy.engine.upstreams[0]!.metrics.inFlight === 0 ? true : undefined))
+})
+
+test('an answer of 503 is tried again elsewhere where the policy says so', async (t) => {
+  let busy = 0
+  const full = await startEndpoint(t, (stream) => {
+    busy++
+    stream.respond({ ':status': 503 }, { endStream: true })
+  })
+  const free = await startEndpoint(t, echo)
+  const { proxy } = await startProxy(
+    t,
+    [full.port, free.port],
+    {},
+    { protocol: 'h2c', algorithm: 'round-robin', retry: { triesMax: 3, statuses: [503] } },
+  )
+  const session = client(t, proxy.port)
+  for (let i = 0; i < 6; i++) assert.equal((await ask(session, { ':path': `/${i}` })).head[':status'], 200)
+  assert.ok(busy > 0)
+  assert.ok(proxy.engine.upstreams[0]!.metrics.retries > 0)
+})
+
+test('an upgrade that an endpoint of HTTP/2 cannot have asked of it is an ordinary request', async (t) => {
+  const endpoint = await startEndpoint(t, (stream, head) => {
+    assert.equal(head.upgrade, undefined)
+    stream.respond({ ':status': 426 }, { endStream: true })
+  })
+  const { client: open } = await startProxy(t, [endpoint.port], {}, { protocol: 'h2c' })
+  const peer = await open()
+  peer.send(get('/ws', 'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n'))
+  assert.match(await peer.ended(), /^HTTP\/1\.1 426 /)
+})
+
+test('requests over HTTP/2 are told of as others are', async (t) => {
+  const endpoint = await startEndpoint(t, echo)
+  const { proxy } = await startProxy(t, [endpoint.port], {}, { protocol: 'h2c' })
+  const records: RequestRecord[] = []
+  proxy.engine.context.observer = { ended: (record) => records.push(record) }
+  const session = client(t, proxy.port)
+  await ask(session, { ':method': 'POST', ':path': '/told?a=b' }, 'body')
+  await eventually(() => (records.length === 1 ? true : undefined))
+  const { client: address, method, target, status: code, service, tries, error, bytesOut } = records[0]!
+  assert.deepEqual(
+    { address, method, target, code, service, tries, error },
+    { address: '127.0.0.1', method: 'POST', target: '/told?a=b', code: 200, service: 'default', tries: 1, error: '' },
+  )
+  assert.ok(bytesOut > 4)
 })
 
 test('what does not go together is refused when it is set up', async (t) => {
