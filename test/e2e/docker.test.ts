@@ -20,7 +20,7 @@ import { KUBECTL_MISSING, kubectlOk, kubectls, runKubectl } from '../harness/kub
 const all = kubectls()
 const [newest] = all.slice(-1)
 const SCRIPT_MISSING =
-  spawnSync('script', ['--version']).error === undefined ? false : 'needs script (Debian package bsdutils)'
+  spawnSync('sh', ['-c', 'command -v script']).status === 0 ? false : 'needs script (Debian package bsdutils)'
 const skip = DOCKER_MISSING ?? (newest === undefined ? KUBECTL_MISSING : false)
 
 let engine: TestEngine
@@ -383,7 +383,7 @@ for (const kubectl of all)
     test('a terminal has the client’s size', { skip: SCRIPT_MISSING }, async () => {
       const exec = `${kubectl.path} --kubeconfig ${cluster.kubeconfig} exec -it ${name} -c main`
       const command = `stty rows 33 cols 44; ${exec} -- sh -c 'sleep 1; tty; stty size'`
-      const { stdout } = spawnSync('script', ['-qec', command, '/dev/null'], { input: '', timeout: 20_000 })
+      const { stdout } = spawnSync('sh', ['-c', 'script -qec "$0" /dev/null', command], { input: '', timeout: 20_000 })
       assert.match(stdout.toString(), /\/dev\/pts\/\d+\s+33 44/)
     })
 
