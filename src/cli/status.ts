@@ -46,7 +46,8 @@ export function clusterStatus(selection: ClusterSelection): StatusReport {
     ready: running && state.ready,
     startedAt: running ? state.startedAt : undefined,
     dataDir,
-    kubeconfig: state?.kubeconfig,
+    // A machine without a server has none.
+    kubeconfig: state?.kubeconfig || undefined,
     api: port === undefined ? undefined : { url: `https://${address}:${port}`, address, port },
     nodes: layout.nodes,
     clusterCidr: layout.clusterCidr,
