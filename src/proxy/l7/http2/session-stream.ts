@@ -112,12 +112,13 @@ export abstract class SessionStream {
   /** `bytes` came and count against the windows until they are credited or dropped. */
   received(bytes: number): void {
     this.receiveLeft -= bytes
-    this.#heldBytes += bytes
+    if (this.session.holdsConnection) this.#heldBytes += bytes
+    else this.session.creditConnection(bytes)
   }
 
   /** `bytes` of what came are of no use: the other side gets room for other streams. */
   drop(bytes: number): void {
-    if (this.isClosed) return
+    if (this.isClosed || !this.session.holdsConnection) return
     this.#heldBytes -= bytes
     this.session.creditConnection(bytes)
   }

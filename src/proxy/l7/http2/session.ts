@@ -140,6 +140,14 @@ export class Http2Session implements WireOwner {
     return this.writer.output.isBlocked
   }
 
+  /**
+   * What has not gone on counts against the connection, too: a client that stalls holds up only itself. An endpoint's
+   * connection serves many, so there each stream has its own window only.
+   */
+  get holdsConnection(): boolean {
+    return this.#isServer
+  }
+
   // What streams write.
 
   /** The block, from `FrameWriter.beginBlock` to `end`, goes out as a head of `stream`. */

@@ -7,7 +7,7 @@ import * as f from '../../../../../src/proxy/l7/http2/frames.ts'
 import type { RequestRecord } from '../../../../../src/proxy/l7/observe/request-observer.ts'
 import { eventually } from '../../../../harness/eventually.ts'
 import { deadPort, get, post, startProxy } from '../engine-fixture.ts'
-import { block, data, FramePeer, frame, headers, uint32 } from './http2-fixture.ts'
+import { block, data, FramePeer, fields, frame, GET, headers, openFrames, uint32 } from './http2-fixture.ts'
 
 type OnStream = (stream: ServerHttp2Stream, head: Record<string, string | string[] | undefined>) => void
 
@@ -214,6 +214,22 @@ for (const [name, asks] of [
     assert.equal(got, size)
   })
 }
+
+test('clients that read nothing hold up nobody else on the connection that they share', async (t) => {
+  const endpoint = await startEndpoint(t, (stream, head) => {
+    stream.respond({ ':status': 200 })
+    stream.end(head[':path'] === '/big' ? Buffer.alloc(400_000, 'b') : 'small')
+  })
+  const { proxy } = await startProxy(t, [endpoint.port], {}, { protocol: 'h2c' })
+  const noWindow = Buffer.concat([Buffer.from([0, f.INITIAL_WINDOW_SIZE]), uint32(0)])
+  const idle = await openFrames(t, proxy.port, noWindow)
+  for (let id = 1; id <= 31; id += 2) idle.send(headers(id, fields(GET, [':path', '/big'])))
+  for (let id = 1; id <= 31; id += 2) assert.equal((await idle.head(id))[':status'], '200')
+  const session = client(t, proxy.port)
+  for (let i = 0; i < 20; i++) assert.equal((await ask(session, { ':path': '/small' })).body, 'small')
+  assert.equal(endpoint.sessions, 1)
+  assert.equal(idle.body(1), '')
+})
 
 test('a stream that the endpoint refuses is sent to another one, whatever its method', async (t) => {
   let refused = 0
