@@ -18,6 +18,7 @@ import { startLoadBalancerController } from './allocators/load-balancer-controll
 import { createServiceAddresses } from './allocators/service-addresses.ts'
 import { createLimitRanger } from './apiserver/admission/limit-ranger.ts'
 import { createResourceQuotas } from './apiserver/admission/resource-quota.ts'
+import { createServiceAccountMount } from './apiserver/admission/service-account-mount.ts'
 import { type ApiServer, createApiServer } from './apiserver/api-server.ts'
 import { bootstrap } from './apiserver/bootstrap.ts'
 import type { ResourceCache } from './apiserver/cache/resource-cache.ts'
@@ -221,10 +222,13 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       admission: [
         createNodeRestriction(podsOnNode),
         createEndpointRestriction(CLUSTER_LOOPBACK, podAddresses, nodeAddresses),
-        // A cluster on a bridge has a range of its own beside loopback.
+        // A cluster on a bridge has a range of its own beside loopback, and its containers file systems of their own.
         ...(layout.clusterCidr.startsWith('127.')
           ? []
-          : [createEndpointRestriction(layout.clusterCidr, podAddresses, nodeAddresses)]),
+          : [
+              createEndpointRestriction(layout.clusterCidr, podAddresses, nodeAddresses),
+              createServiceAccountMount(cacheOf, random),
+            ]),
         addresses,
         createLimitRanger(cacheOf),
         quotas,

@@ -59,15 +59,26 @@ test('apply, then every Service type answers', { skip }, async () => {
   assert.ok(Array.isArray((await json(`http://${ingress}:8090/`)).products))
 })
 
-test('a pod reaches the API by its Service', { skip }, async () => {
+test('a pod reaches the API by its Service, with what stands at the usual path, as its account', { skip }, async () => {
   const [name] = (await k('get', 'pods', '-l', 'app=front', '-o', 'jsonpath={.items[*].metadata.name}')).split(' ')
   const script = `
+    const { readFileSync } = require('fs')
+    const read = (name) => readFileSync('/var/run/secrets/kubernetes.io/serviceaccount/' + name, 'utf8')
     const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port } = process.env
-    require('https').get({ host, port, path: '/version', rejectUnauthorized: false }, (response) => {
-      console.log('answered', response.statusCode)
-      process.exit()
+    const options = {
+      host, port, ca: read('ca.crt'), headers: { authorization: 'Bearer ' + read('token') },
+      path: '/api/v1/namespaces/' + read('namespace') + '/pods',
+    }
+    require('https').get(options, (response) => {
+      let text = ''
+      response.on('data', (part) => (text += part))
+      response.on('end', () => console.log(response.statusCode, JSON.parse(text).message))
     })`
-  assert.match(await k('exec', name!, '-c', 'front', '--', 'node', '-e', script), /^answered (200|401|403)$/m)
+  // Known, and allowed nothing.
+  assert.match(
+    await k('exec', name!, '-c', 'front', '--', 'node', '-e', script),
+    /^403 pods is forbidden: User "system:serviceaccount:shop:default" cannot list resource "pods"/,
+  )
 })
 
 test('pods of different nodes reach each other', { skip }, async (t) => {

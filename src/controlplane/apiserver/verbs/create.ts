@@ -3,6 +3,7 @@ import type { ResourceDefinition } from '../../../api/definition.ts'
 import type { Draft, KubeObject } from '../../../api/object.ts'
 import { validateObjectMeta } from '../../../api/object-meta-validation.ts'
 import { NAMESPACES } from '../../../api/resource-type.ts'
+import { SAFE_LETTERS } from '../../../api/safe-letters.ts'
 import { alreadyExistsError, invalidError, notFoundError, StatusError } from '../../../api/status-error.ts'
 import type { Namespace } from '../../../api/types/core-v1.gen.ts'
 import type { ObjectMeta } from '../../../api/types/meta-v1.gen.ts'
@@ -14,15 +15,13 @@ import { decodeBody, type Registry } from '../registry.ts'
 import { storageKey } from '../request-info.ts'
 import { fieldValidation, isDryRun } from '../write-options.ts'
 
-/** Letters and digits that form no words and are not mistaken for each other, as Kubernetes' generated names use. */
-const ALPHABET = 'bcdfghjklmnpqrstvwxz2456789'
 const GENERATED_BASE_MAX = 58
 const GENERATE_TRIES = 8
 /** Clients see it only when that happened again and again (`ordered-writes.ts`). */
 const MOVED = 'the name or its namespace changed at the same time; please try again'
 
 function generatedName(base: string): string {
-  const suffix = [...randomBytes(5)].map((byte) => ALPHABET[byte % ALPHABET.length]).join('')
+  const suffix = [...randomBytes(5)].map((byte) => SAFE_LETTERS[byte % SAFE_LETTERS.length]).join('')
   return `${base.slice(0, GENERATED_BASE_MAX)}${suffix}`
 }
 

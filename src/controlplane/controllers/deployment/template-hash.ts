@@ -1,10 +1,8 @@
+import { SAFE_LETTERS } from '../../../api/safe-letters.ts'
 import type { PodTemplateSpec } from '../../../api/types/core-v1.gen.ts'
 import { sameValue } from '../same-value.ts'
 
 export const TEMPLATE_HASH_LABEL = 'pod-template-hash'
-
-// No vowels and nothing that looks like them, so that no hash spells a word.
-const ALPHABET = 'bcdfghjklmnpqrstvwxz2456789'
 
 function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
@@ -24,7 +22,7 @@ function fnv1a(text: string): number {
 /** A short name for a pod template, the same for the same template; `collisionCount` gives another where two clash. */
 export function templateHash(template: PodTemplateSpec, collisionCount: number): string {
   const digits = String(fnv1a(`${canonical(template)}#${collisionCount}`))
-  return [...digits].map((digit) => ALPHABET[digit.charCodeAt(0) % ALPHABET.length]).join('')
+  return [...digits].map((digit) => SAFE_LETTERS[digit.charCodeAt(0) % SAFE_LETTERS.length]).join('')
 }
 
 function withoutHash(template: PodTemplateSpec | undefined): unknown {
