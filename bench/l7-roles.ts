@@ -9,17 +9,29 @@ const HOST = '127.0.0.1'
 export interface ProxyRole {
   readonly port: number
   readonly backend: number
+  /** More endpoints than `backend`. */
+  readonly otherBackends?: readonly number[]
+  /** What is spoken to the backends. Default: HTTP/1.1. */
+  readonly protocol?: 'h2c'
   readonly pipelining?: Partial<PipeliningSettings>
   readonly tls?: { readonly certificateFile: string; readonly keyFile: string }
 }
 
-export async function runWherry({ port, backend, pipelining, tls }: ProxyRole): Promise<void> {
+export async function runWherry({
+  port,
+  backend,
+  otherBackends = [],
+  protocol,
+  pipelining,
+  tls,
+}: ProxyRole): Promise<void> {
   const { startHttpProxy } = await import('../src/proxy/l7/standalone.ts')
   const { DEFAULT_ENGINE_SETTINGS } = await import('../src/proxy/l7/engine/engine-settings.ts')
   const { forward } = DEFAULT_ENGINE_SETTINGS
   await startHttpProxy({
     listen: { host: HOST, port, ...(tls === undefined ? {} : { tls: { certificates: [tls] } }) },
-    endpoints: [{ address: HOST, port: backend }],
+    endpoints: [backend, ...otherBackends].map((endpoint) => ({ address: HOST, port: endpoint })),
+    upstream: { protocol },
     settings: {
       forward: { ...forward, createsTraceparent: true },
       pipelining: { ...DEFAULT_ENGINE_SETTINGS.pipelining, ...pipelining },
@@ -51,6 +63,22 @@ export async function runHttpProxy({ port, backend }: ProxyRole): Promise<void> 
   const { Agent } = await import('node:http')
   const agent = new Agent({ keepAlive: true, maxSockets: 128 })
   httpProxy.createProxyServer({ target: { host: HOST, port: backend }, agent }).listen(port, HOST)
+}
+
+/** What http-proxy became in other hands. */
+export async function runHttpProxy3({ port, backend }: ProxyRole): Promise<void> {
+  const { createProxyServer } = await import('http-proxy-3')
+  const { Agent } = await import('node:http')
+  const agent = new Agent({ keepAlive: true, maxSockets: 128 })
+  createProxyServer({ target: `http://${HOST}:${backend}`, agent }).listen(port, HOST)
+}
+
+export async function runFastify({ port, backend }: ProxyRole): Promise<void> {
+  const { fastify } = await import('fastify')
+  const { fastifyHttpProxy } = await import('@fastify/http-proxy')
+  const server = fastify({ keepAliveTimeout: 3_600_000, bodyLimit: 2 ** 30 })
+  await server.register(fastifyHttpProxy, { upstream: `http://${HOST}:${backend}`, undici: { connections: 128 } })
+  await server.listen({ port, host: HOST, backlog: 4_096 })
 }
 
 export interface LoadRole {

@@ -12,7 +12,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describeMachine } from './describe-machine.ts'
 import { nginx, PEERS, type Peer } from './l7-peers.ts'
-import { type LoadRole, runBackend, runHttpProxy, runLoad, runUndici, runWherry } from './l7-roles.ts'
+import {
+  type LoadRole,
+  runBackend,
+  runFastify,
+  runHttpProxy,
+  runHttpProxy3,
+  runLoad,
+  runUndici,
+  runWherry,
+} from './l7-roles.ts'
 import type { OpenLoopResult } from './open-loop.ts'
 import { accepts, freePort, isInstalled, LOAD_CORE, stop } from './pinned-process.ts'
 import { cpuSeconds, memoryMiB } from './process-usage.ts'
@@ -275,9 +284,15 @@ async function main(): Promise<void> {
 }
 
 async function serve(role: string, options: string): Promise<void> {
-  const run = { wherry: runWherry, undici: runUndici, 'http-proxy': runHttpProxy, load: runLoad, backend: runBackend }[
-    role
-  ]
+  const run = {
+    wherry: runWherry,
+    undici: runUndici,
+    'http-proxy': runHttpProxy,
+    'http-proxy-3': runHttpProxy3,
+    fastify: runFastify,
+    load: runLoad,
+    backend: runBackend,
+  }[role]
   await run?.(JSON.parse(options))
 }
 
