@@ -1,4 +1,8 @@
-/** Nanoseconds per choice of an endpoint: `node bench/balance.bench.ts`. */
+/**
+ * Nanoseconds per choice of an endpoint, and what the choices are worth where backends are ill:
+ * `node bench/balance.bench.ts [--out DIR]`.
+ */
+import { parseArgs } from 'node:util'
 import { ALGORITHMS, type Algorithm, DEFAULT_ALGORITHM } from '../src/proxy/balance/algorithms.ts'
 import { BalancedEndpoint } from '../src/proxy/balance/balanced-endpoint.ts'
 import { EndpointGroup } from '../src/proxy/balance/endpoint-group.ts'
@@ -6,6 +10,7 @@ import { maglevTable } from '../src/proxy/balance/maglev.ts'
 import { SUCCEEDED } from '../src/proxy/balance/outcome.ts'
 import { FailureAccrual } from '../src/proxy/resilience/failure-accrual.ts'
 import { RetryBudget } from '../src/proxy/resilience/retry-budget.ts'
+import { printOutcomes } from './balance-outcomes.ts'
 import { describeMachine } from './describe-machine.ts'
 
 const COUNTS = [3, 10, 100, 1_000] as const
@@ -133,4 +138,8 @@ function nanosecondsPerTable(endpoints: readonly BalancedEndpoint[]): number {
   return Math.round(best * 1e4) * 100
 }
 
-if (import.meta.main) run()
+if (import.meta.main) {
+  const { values } = parseArgs({ options: { out: { type: 'string' } } })
+  run()
+  printOutcomes(values.out)
+}

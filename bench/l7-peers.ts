@@ -23,7 +23,9 @@ export interface Peer {
   start(place: Place): ChildProcess | undefined
 }
 
+/** Nothing goes through files, as it would by default from 16 KiB of a body on. */
 const HTTP = `access_log off; keepalive_requests 100000000; keepalive_timeout 3600; client_body_temp_path body;
+  client_max_body_size 0; client_body_buffer_size 128k; proxy_max_temp_file_size 0;
   proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;`
 
 /** One worker, without a master. */

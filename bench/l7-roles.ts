@@ -58,11 +58,10 @@ export async function runUndici({ port, backend }: ProxyRole): Promise<void> {
 }
 
 export async function runHttpProxy({ port, backend }: ProxyRole): Promise<void> {
-  const name = 'http-proxy'
-  const { default: httpProxy } = await import(name)
+  const { default: httpProxy } = await import('http-proxy')
   const { Agent } = await import('node:http')
   const agent = new Agent({ keepAlive: true, maxSockets: 128 })
-  httpProxy.createProxyServer({ target: { host: HOST, port: backend }, agent }).listen(port, HOST)
+  httpProxy.createProxyServer({ target: `http://${HOST}:${backend}`, agent }).listen(port, HOST)
 }
 
 /** What http-proxy became in other hands. */

@@ -1,5 +1,6 @@
-import { ALGORITHMS, type Algorithm } from '../../../src/proxy/balance/algorithms.ts'
+import { ALGORITHMS, type Algorithm, DEFAULT_ALGORITHM } from '../../../src/proxy/balance/algorithms.ts'
 import { Prequal } from '../../../src/proxy/balance/prequal.ts'
+import { OutlierDetection } from '../../../src/proxy/resilience/outlier-detection.ts'
 import type { Contender } from './simulate.ts'
 
 /** An algorithm as configuration names it, with its defaults. */
@@ -30,3 +31,10 @@ export const CONTENDERS: readonly Contender[] = [
   PROBING_PREQUAL,
   byName('p2c-peak-ewma'),
 ]
+
+/** As a Service is served when nobody says otherwise. */
+export const DEFAULT_CONTENDER: Contender = {
+  ...byName(DEFAULT_ALGORITHM),
+  name: `${DEFAULT_ALGORITHM}, outlier detection`,
+  group: () => ({ health: new OutlierDetection() }),
+}

@@ -118,3 +118,33 @@ export const JOIN: Scenario = {
   durationMs: 25_000,
   warmUpMs: 10_000,
 }
+
+/**
+ * Two of 11 are ill for all but the first five seconds, one of which stalls and one of which answers errors at once,
+ * and the load is a part of what the other nine can do. Clients wait for a second.
+ */
+function ill(load: number): Scenario {
+  const atMs = 5_000
+  const healthy = among(9, () => HEALTHY)
+  const stalling = { ...HEALTHY, stallMs: (nowMs: number) => (nowMs >= atMs ? 2_000 : 0) }
+  const failing = { ...HEALTHY, fails: (nowMs: number) => nowMs >= atMs }
+  return {
+    name: `one of 11 stalls, one fails fast, load at ${Math.round(100 * load)} % of the others' capacity`,
+    backends: [stalling, failing, ...healthy],
+    proxies: 2,
+    requestsPerSecond: loadOf(healthy, load),
+    durationMs: 25_000,
+    warmUpMs: 0,
+    timeoutMs: 1_000,
+    work,
+  }
+}
+
+export const ILL_AT_90: Scenario = ill(0.9)
+export const ILL_AT_110: Scenario = ill(1.1)
+/** The same, but a proxy has no more under way than what its share of the workers does in a quarter of a second. */
+export const ILL_SHEDDING: Scenario = {
+  ...ILL_AT_110,
+  name: `${ILL_AT_110.name}, limit of 450 requests a proxy`,
+  limits: { requests: 450 },
+}
