@@ -278,8 +278,15 @@ export class Registry {
     if (found?.modRevision !== companion.stored.revision) throw new CompanionMovedError(companion)
   }
 
-  /** Commits; for a fenced writer only as long as the Lease is its own. */
+  /** Commits, and lets the cache know. */
   async #commit(transaction: StoreTransaction): Promise<CommitResult> {
+    const result = await this.#commitFenced(transaction)
+    if (result.ok) this.#options.cache.committed(transaction, result.revision)
+    return result
+  }
+
+  /** For a fenced writer only as long as the Lease is its own. */
+  async #commitFenced(transaction: StoreTransaction): Promise<CommitResult> {
     const { store, cache } = this.#options
     const fence = this.#fence
     if (fence === undefined) return store.commit(transaction)

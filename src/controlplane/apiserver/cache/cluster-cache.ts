@@ -7,6 +7,7 @@ import type { KeyValue, Revision, Store, StoreEvent } from '../../store/store.ts
 import type { ValueTransformer } from '../edge/encryption.ts'
 import { storeStatus } from '../store-status.ts'
 import { CachedEvent, CachedObject, deepFreeze, withResourceVersion } from './cached-object.ts'
+import { type Changes, CommitsAhead } from './commits-ahead.ts'
 import { digestAsOf } from './digest-as-of.ts'
 import { ResourceCache } from './resource-cache.ts'
 
@@ -22,6 +23,11 @@ interface Waiter {
   readonly timer: Timer
 }
 
+/** What the copy takes of an event. */
+type Change =
+  | Pick<StoreEvent & { readonly type: 'put' }, 'type' | 'key' | 'value' | 'modRevision'>
+  | (StoreEvent & { readonly type: 'delete' })
+
 export interface ClusterCacheOptions {
   readonly store: Store
   readonly prefixes: readonly string[]
@@ -32,7 +38,8 @@ export interface ClusterCacheOptions {
 
 /**
  * Everything in the store, decoded, fed by one watch over all of it, so that one revision says how far the whole copy
- * has come. Writers hand the decoded object over with its bytes, so that nothing is parsed twice. A copy that cannot be
+ * has come. Writers hand the decoded object over with its bytes, so that nothing is parsed twice, and what they have
+ * committed: it is taken without waiting for the watch wherever nothing is missing before it. A copy that cannot be
  * trusted (the watch broke, or `verify` found a difference) answers 503 until it has been read anew.
  */
 export class ClusterCache {
@@ -42,6 +49,7 @@ export class ClusterCache {
   readonly #resetListeners = new Set<() => void>()
   readonly #stop = new AbortController()
   readonly #waiters = new Set<Waiter>()
+  readonly #ahead = new CommitsAhead()
   #round = new AbortController()
   #revision: Revision = 0n
   #serving = false
@@ -78,6 +86,17 @@ export class ClusterCache {
   /** Tells the cache which object the bytes of a coming write stand for. */
   announce(bytes: Uint8Array, object: KubeObject): void {
     this.#written.set(bytes, object)
+  }
+
+  /**
+   * Tells the cache that the store has answered: this transaction, which changed something, is all of `revision`. A copy that is
+   * complete up to the revision before takes it at once and is complete up to `revision`; the watch, which tells the same
+   * later, is not waited for. Where something is missing before it, it waits for that.
+   */
+  committed(changes: Changes, revision: Revision): void {
+    if (!this.#serving || revision <= this.#revision) return
+    this.#ahead.add(revision, changes)
+    this.#catchUp()
   }
 
   /** Resolves once the copy holds everything that was committed before the call. Rejects with StatusError. */
@@ -185,11 +204,31 @@ export class ClusterCache {
 
   #reset(): void {
     this.#serving = false
+    this.#ahead.clear()
     for (const listener of [...this.#resetListeners]) listener()
   }
 
+  /** Takes what the watch tells, and own writes that only waited for it. */
   #apply(batch: readonly StoreEvent[]): void {
-    for (const event of batch) {
+    this.#take(batch, batch.at(-1)!.modRevision)
+    this.#catchUp()
+  }
+
+  /** Takes own writes for as long as the next revision is one of them. */
+  #catchUp(): void {
+    for (;;) {
+      const modRevision = this.#revision + 1n
+      const changes = this.#ahead.take(modRevision)
+      if (changes === undefined) return
+      const puts = changes.puts.map(({ key, value }) => ({ type: 'put' as const, key, value, modRevision }))
+      const deletes = changes.deletes.map((key) => ({ type: 'delete' as const, key, modRevision }))
+      this.#take([...puts, ...deletes], modRevision)
+    }
+  }
+
+  /** Takes changes that end with the revision `upTo`; those it has already are passed over. */
+  #take(changes: readonly Change[], upTo: Revision): void {
+    for (const event of changes) {
       const prefix = this.#prefixOf(event.key)
       if (prefix === undefined || event.modRevision <= this.#revision) continue
       const cache = this.#caches.get(prefix)!
@@ -203,11 +242,12 @@ export class ClusterCache {
         cache.apply(new CachedEvent('DELETED', last, previous))
       }
     }
-    this.#advance(batch.at(-1)!.modRevision)
+    this.#advance(upTo)
   }
 
   #advance(revision: Revision): void {
     if (revision > this.#revision) this.#revision = revision
+    this.#ahead.forgetUpTo(this.#revision)
     for (const waiter of this.#waiters) {
       if (waiter.revision > this.#revision) continue
       this.#waiters.delete(waiter)
