@@ -1,6 +1,6 @@
 import { type Clock, type Millis, sleep } from '../../base/clock.ts'
 import type { DescriptorBudget } from './descriptor-budget.ts'
-import type { TcpRelay } from './tcp-relay.ts'
+import type { RelayedConnection } from './relayed-connection.ts'
 
 /** A connection that moved bytes within this time carries traffic. */
 export const TRAFFIC_MS = 300
@@ -18,8 +18,8 @@ const PARKED_MS = 60_000
 export class Connections {
   readonly #clock: Clock
   readonly #stop = new AbortController()
-  readonly #relays = new Set<TcpRelay>()
-  readonly #byAddress = new Map<string, Set<TcpRelay>>()
+  readonly #relays = new Set<RelayedConnection>()
+  readonly #byAddress = new Map<string, Set<RelayedConnection>>()
   readonly #letGo = new Set<string>()
   readonly #goneSince = new Map<string, Millis>()
   readonly #descriptors: DescriptorBudget
@@ -55,26 +55,26 @@ export class Connections {
     this.#descriptors.giveBack(DESCRIPTORS)
   }
 
-  add(relay: TcpRelay): void {
+  add(relay: RelayedConnection): void {
     this.#relays.add(relay)
   }
 
   /** False when it was removed before. */
-  remove(relay: TcpRelay): boolean {
+  remove(relay: RelayedConnection): boolean {
     if (!this.#relays.delete(relay)) return false
     this.#descriptors.giveBack(DESCRIPTORS)
     return true
   }
 
   /** The relay's connection to this address is being made. Returns whether the address has been let go of meanwhile. */
-  attach(relay: TcpRelay, address: string): boolean {
+  attach(relay: RelayedConnection, address: string): boolean {
     const there = this.#byAddress.get(address)
     if (there === undefined) this.#byAddress.set(address, new Set([relay]))
     else there.add(relay)
     return this.#letGo.has(address)
   }
 
-  detach(relay: TcpRelay, address: string): void {
+  detach(relay: RelayedConnection, address: string): void {
     const there = this.#byAddress.get(address)
     if (there?.delete(relay) === true && there.size === 0) this.#byAddress.delete(address)
   }
@@ -128,7 +128,7 @@ export class Connections {
     }
   }
 
-  #lookAt(relay: TcpRelay, now: Millis): void {
+  #lookAt(relay: RelayedConnection, now: Millis): void {
     const silentMs = now - relay.movedAt
     if (relay.isConnecting) {
       if (silentMs > CONNECT_MS) relay.connectTookTooLong()

@@ -7,6 +7,7 @@ import { endSocket, resetSocket } from './end-socket.ts'
 import { type EndpointCounts, RECEIVED, SENT } from './endpoint-counts.ts'
 import { ExchangeWatch } from './exchange-watch.ts'
 import { ReadBuffer } from './read-buffers.ts'
+import type { RelayedConnection } from './relayed-connection.ts'
 import {
   ACTIVE,
   BYTES_IN,
@@ -54,7 +55,7 @@ const NOTHING = new Uint8Array(0)
  * is parked: the client's next request takes it to another endpoint. A request that its endpoint lost without a word
  * is sent to another one if it changes nothing. README.md says why, and what remains.
  */
-export class TcpRelay {
+export class TcpRelay implements RelayedConnection {
   /** When bytes moved last, or the connection attempt began; monotonic. */
   movedAt: Millis
   isConnecting = false
