@@ -21,8 +21,8 @@ export interface BarChart {
   readonly isScaledByGroup?: boolean
 }
 
-const WIDTH = 760
-const LEFT = 220
+const WIDTH = 800
+const LEFT = 260
 const RIGHT = 90
 const BAR = 15
 const STEP = 20

@@ -1,6 +1,6 @@
 /**
  * The HTTP proxies side by side, by number of clients, size, kind of request and number of endpoints:
- * `node bench/l7-matrix.bench.ts [--full] [--seconds 2] [--only WORD] [--out DIR] [--compare FILE]`. Each proxy runs
+ * `node bench/l7-matrix.bench.ts [--full] [--rounds 3] [--seconds 1] [--only PATTERN] [--out DIR] [--compare FILE]`. Each proxy runs
  * alone on one core; wrk and the backend (nginx) share the other. Only ratios within one run count.
  */
 import { type ChildProcess, execFile, spawnSync } from 'node:child_process'
@@ -9,6 +9,7 @@ import { loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs, promisify } from 'node:util'
 import { type BenchRecord, type CellFigures, compareRecords, type ProxyFigures, parseRecord } from './bench-record.ts'
+import { combineRounds, type Round } from './combine-rounds.ts'
 import { describeMachine } from './describe-machine.ts'
 import { type Cell, cellName, cellsBySetup, comparisons, ENDPOINTS, KIB, SIZES } from './l7-cells.ts'
 import { chartsOf } from './l7-charts.ts'
@@ -29,8 +30,11 @@ const GRPC_CHANNELS = 4
 
 interface Settings {
   readonly isFull: boolean
+  readonly rounds: number
+  /** Of one proxy's turn in a round. */
   readonly seconds: number
-  readonly only: string
+  /** Cells by name; default: all. */
+  readonly only: RegExp
   readonly out: string
   readonly earlier: BenchRecord | undefined
 }
@@ -61,19 +65,20 @@ function settings(): Settings {
   const { values } = parseArgs({
     options: {
       full: { type: 'boolean', default: false },
-      seconds: { type: 'string', default: '2' },
+      rounds: { type: 'string', default: '3' },
+      seconds: { type: 'string', default: '1' },
       only: { type: 'string', default: '' },
       out: { type: 'string' },
       compare: { type: 'string' },
     },
   })
-  const seconds = Number(values.seconds)
-  if (!Number.isInteger(seconds) || seconds < 1)
-    throw new Error(`--seconds ${values.seconds}: not a whole number from 1`)
+  const [rounds, seconds] = [values.rounds, values.seconds].map(Number) as [number, number]
+  if (![rounds, seconds].every((value) => Number.isInteger(value) && value > 0))
+    throw new Error('--rounds and --seconds take whole numbers from 1')
   const earlier = values.compare === undefined ? undefined : parseRecord(readFileSync(values.compare, 'utf8'))
   const out = values.out ?? mkdtempSync(join(tmpdir(), 'wherry-l7-'))
   mkdirSync(out, { recursive: true })
-  return { isFull: values.full, seconds, only: values.only, out, earlier }
+  return { isFull: values.full, rounds, seconds, only: new RegExp(values.only), out, earlier }
 }
 
 /** Writes the answers of each size where nginx finds them and starts the servers behind the proxies. */
@@ -155,21 +160,32 @@ async function load(port: number, cell: Cell, seconds: number): Promise<LoadFigu
   })
 }
 
-async function measure({ name, port, child }: Running, cell: Cell, seconds: number): Promise<ProxyFigures> {
-  await load(port, cell, SETTLE_SECONDS)
+async function turn({ port, child }: Running, cell: Cell, seconds: number): Promise<Round> {
   const before = child === undefined ? 0 : cpuSeconds(child.pid!)
   const figures = await load(port, cell, seconds)
-  const used = child === undefined ? null : cpuSeconds(child.pid!) - before
-  return {
-    proxy: name,
-    cpuMicros: used === null || figures.requests === 0 ? null : (used * 1e6) / figures.requests,
-    requestsPerSecond: figures.requests / figures.seconds,
-    p50Ms: figures.p50Ms,
-    p99Ms: figures.p99Ms,
-    p999Ms: figures.p999Ms,
-    rssMiB: child === undefined ? null : memoryMiB(child.pid!).rss,
-    errors: figures.errors,
+  return { ...figures, cpuSeconds: child === undefined ? null : cpuSeconds(child.pid!) - before }
+}
+
+/** All proxies in turn, again and again, so that whatever else the machine does falls on all of them alike. */
+async function measure(
+  running: readonly Running[],
+  cell: Cell,
+  { rounds, seconds }: Settings,
+  report: (step: string) => void,
+): Promise<readonly ProxyFigures[]> {
+  const taken = running.map((): Round[] => [])
+  for (let round = 0; round < rounds; round++) {
+    for (const [i, proxy] of running.entries()) {
+      report(`round ${round + 1} of ${rounds}, ${proxy.name}`)
+      if (round === 0) await load(proxy.port, cell, SETTLE_SECONDS)
+      taken[i]!.push(await turn(proxy, cell, seconds))
+    }
   }
+  return running.map(({ name, child }, i) => ({
+    proxy: name,
+    ...combineRounds(taken[i]!),
+    rssMiB: child === undefined ? null : memoryMiB(child.pid!).rss,
+  }))
 }
 
 const rounded = (value: number | null, digits = 2): number | string =>
@@ -200,7 +216,8 @@ function progress(text: string): void {
   process.stderr.write(process.stderr.isTTY ? `\r\x1b[2K${text}` : `${text}\n`)
 }
 
-async function measureAll(backends: Backends, { isFull, only, seconds }: Settings): Promise<readonly CellFigures[]> {
+async function measureAll(backends: Backends, chosen: Settings): Promise<readonly CellFigures[]> {
+  const { isFull, only } = chosen
   const all = comparisons(isFull)
   const withSlow = new Set(
     all
@@ -209,7 +226,7 @@ async function measureAll(backends: Backends, { isFull, only, seconds }: Setting
   )
   const results: CellFigures[] = []
   const setups = [...cellsBySetup(all)]
-    .map(([setup, cells]) => [setup, cells.filter((cell) => cellName(cell).includes(only))] as const)
+    .map(([setup, cells]) => [setup, cells.filter((cell) => only.test(cellName(cell)))] as const)
     .filter(([, cells]) => cells.length > 0)
   const total = setups.reduce((sum, [, cells]) => sum + cells.length, 0)
   for (const [setup, cells] of setups) {
@@ -227,12 +244,9 @@ async function measureAll(backends: Backends, { isFull, only, seconds }: Setting
       }
       for (const cell of cells) {
         const name = cellName(cell)
-        const proxies: ProxyFigures[] = []
-        for (const proxy of running) {
-          if (!withSlow.has(name) && !FAST.includes(proxy.name)) continue
-          progress(`[${results.length + 1} of ${total}] ${name}: ${proxy.name}`)
-          proxies.push(await measure(proxy, cell, seconds))
-        }
+        const taking = running.filter((proxy) => withSlow.has(name) || FAST.includes(proxy.name))
+        const at = `[${results.length + 1} of ${total}] ${name}`
+        const proxies = await measure(taking, cell, chosen, (step) => progress(`${at}: ${step}`))
         if (process.stderr.isTTY) progress('')
         results.push({ cell: name, proxies })
         printCell(results.at(-1)!)
@@ -275,15 +289,15 @@ async function main(): Promise<void> {
   })
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
   const before = rounded(loadavg()[0]!, 1)
-  process.stdout.write(`${describeMachine()}; ${chosen.seconds} s each\n`)
+  process.stdout.write(`${describeMachine()}; ${chosen.rounds} × ${chosen.seconds} s each\n`)
   const cells = await measureAll(await startBackends(directory), chosen)
-  if (cells.length === 0) throw new Error(`no cell has "${chosen.only}" in its name`)
+  if (cells.length === 0) throw new Error(`no cell is called ${chosen.only}`)
   const record: BenchRecord = {
     format: 1,
     takenAt: new Date().toISOString(),
     machine: describeMachine(),
     loadAverage: { before: Number(before), after: Number(rounded(loadavg()[0]!, 1)) },
-    secondsPerCell: chosen.seconds,
+    secondsPerCell: chosen.rounds * chosen.seconds,
     versions: peerVersions(),
     cells,
   }

@@ -45,7 +45,13 @@ type Role = 'wherry' | 'undici' | 'http-proxy' | 'http-proxy-3' | 'fastify'
 
 function self(role: Role, options: ProxyRole, directory: string): ChildProcess {
   const file = join(import.meta.dirname, 'l7.bench.ts')
-  return pinned(PROXY_CORE, process.execPath, [file, '--serve', role, JSON.stringify(options)], directory)
+  // What http-proxy is warned of is nothing that a reader of the figures could do anything about.
+  return pinned(
+    PROXY_CORE,
+    process.execPath,
+    ['--no-deprecation', file, '--serve', role, JSON.stringify(options)],
+    directory,
+  )
 }
 
 const wherry = ({ directory, ...place }: Place, pipelining: ProxyRole['pipelining']): ChildProcess =>
@@ -133,10 +139,9 @@ function caddy(place: Place): ChildProcess | undefined {
 }
 ${tls === undefined ? 'http' : 'https'}://:${port} {
   bind 127.0.0.1
-  ${tls === undefined ? '' : `tls ${tls.certificateFile} ${tls.keyFile}`}
-  reverse_proxy ${backendsOf(place)
-    .map((backend) => `127.0.0.1:${backend}`)
-    .join(' ')} {
+${tls === undefined ? '' : `  tls ${tls.certificateFile} ${tls.keyFile}\n`}  reverse_proxy ${backendsOf(place)
+      .map((backend) => `127.0.0.1:${backend}`)
+      .join(' ')} {
     transport http {
       ${transport}
     }
