@@ -89,9 +89,9 @@ export class ClusterCache {
   }
 
   /**
-   * Tells the cache that the store has answered: this transaction, which changed something, is all of `revision`. A copy that is
-   * complete up to the revision before takes it at once and is complete up to `revision`; the watch, which tells the same
-   * later, is not waited for. Where something is missing before it, it waits for that.
+   * Tells the cache that the store has answered: this transaction, which changed something, is all of `revision`. A copy
+   * that is complete up to the revision before takes it at once and is complete up to `revision`; the watch, which tells
+   * the same later, is not waited for. Where something is missing before it, it waits for that.
    */
   committed(changes: Changes, revision: Revision): void {
     if (!this.#serving || revision <= this.#revision) return

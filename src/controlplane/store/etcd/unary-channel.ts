@@ -95,8 +95,20 @@ export class UnaryChannel {
         status = String(head['grpc-status'])
         words = decodeWords(String(head['grpc-message'] ?? ''))
       }
+      const answer = (): Buffer | undefined => {
+        const whole = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length)
+        const isWhole = length >= HEAD_BYTES && whole[0] === 0 && whole.readUInt32BE(1) === length - HEAD_BYTES
+        return isWhole ? whole.subarray(HEAD_BYTES) : undefined
+      }
       stream.on('response', readStatus)
-      stream.on('trailers', readStatus)
+      stream.on('trailers', (head) => {
+        readStatus(head)
+        // The stream's own end comes turns of the event loop later and has nothing to add.
+        const message = status === '0' ? answer() : undefined
+        if (message === undefined) return
+        clearTimeout(timer)
+        resolve(message)
+      })
       stream.on('data', (chunk: Buffer) => {
         chunks.push(chunk)
         length += chunk.length
@@ -113,10 +125,9 @@ export class UnaryChannel {
           return fail((used.failure ?? broke)?.message ?? 'the connection broke')
         }
         if (status !== '0') return reject(new Error(`${status} ${CODE_NAMES[status] ?? 'ERROR'}: ${words}`))
-        const whole = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length)
-        if (length < HEAD_BYTES || whole[0] !== 0 || whole.readUInt32BE(1) !== length - HEAD_BYTES)
-          return reject(new Error('14 UNAVAILABLE: the answer is no whole message'))
-        resolve(whole.subarray(HEAD_BYTES))
+        const message = answer()
+        if (message === undefined) return reject(new Error('14 UNAVAILABLE: the answer is no whole message'))
+        resolve(message)
       })
       stream.end(frame)
     })
