@@ -8,7 +8,8 @@ import type { ConnectionEnds } from '../proxy-protocol/connection-ends.ts'
 import { viaLine } from './encode-response.ts'
 import { NO_ERROR, REFUSED_STREAM } from './frames.ts'
 import { Http2ClientStream, type StreamOwner } from './http2-client-stream.ts'
-import { Http2Session, type SessionOwner } from './session.ts'
+import { Http2Session } from './session.ts'
+import type { SessionOwner } from './session-owner.ts'
 
 /** More than any stream's number: nothing is refused yet. */
 const LAST_STREAM_MAX = 0x7fff_ffff

@@ -93,7 +93,7 @@ export class Http2UpstreamStream extends SessionStream implements RequestCarrier
     const { requestHead: head } = context.http2
     const { chunk, start, end } = this.#request!
     this.id = id
-    this.sendWindow = this.session.peerWindowBytes
+    this.sendWindow = this.session.peer.windowBytes
     this.deadlineMs = nowMs + timeouts.responseMs
     this.session.streams.set(id, this)
     const at = head.scan(chunk.bytes, start, end)

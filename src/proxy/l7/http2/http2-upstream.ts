@@ -10,7 +10,8 @@ import { Wire } from '../engine/wire.ts'
 import { NO_ERROR } from './frames.ts'
 import { Http2UpstreamStream, type UpstreamStreamOwner } from './http2-upstream-stream.ts'
 import { RequestMemory } from './request-memory.ts'
-import { Http2Session, type SessionOwner } from './session.ts'
+import { Http2Session } from './session.ts'
+import type { SessionOwner } from './session-owner.ts'
 
 /** Numbers of streams do not come back; long before they run out another connection takes over. */
 const STREAM_ID_MAX = 0x7000_0000
@@ -194,9 +195,9 @@ export class Http2Upstream implements SessionOwner, UpstreamStreamOwner {
   }
 
   get #streamsMax(): number {
-    const { peerStreamsMax, isSettled } = this.session
+    const { peer, isSettled } = this.session
     const own = this.context.settings.http2.upstreamStreamsMax
-    return Math.min(own, isSettled ? peerStreamsMax : UNSETTLED_STREAMS_MAX)
+    return Math.min(own, isSettled ? peer.streamsMax : UNSETTLED_STREAMS_MAX)
   }
 
   #onConnect(): void {

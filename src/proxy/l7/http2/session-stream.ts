@@ -1,16 +1,17 @@
 import { ByteQueue } from './byte-queue.ts'
+import type { KnownStream } from './known-stream.ts'
+import { ReceiveWindow } from './receive-window.ts'
 import type { Http2Session } from './session.ts'
 
 /**
  * One stream's flow control in both directions, whichever side opened it. Data that the other side has no room for is
  * kept here; who produces it is told to wait, so that it is never more than what was at hand at that moment.
  */
-export abstract class SessionStream {
+export abstract class SessionStream implements KnownStream {
   /** 0: it has not been opened yet. */
   id: number
   readonly session: Http2Session
   sendWindow: number
-  receiveLeft: number
   /** This side has said all. */
   isLocalEnded = false
   isRemoteEnded = false
@@ -19,9 +20,8 @@ export abstract class SessionStream {
   isTunnel = false
   /** The next time limit; monotonic. */
   deadlineMs = Number.POSITIVE_INFINITY
+  readonly #receiveWindow: ReceiveWindow
   #queue: ByteQueue | undefined
-  /** Given back, but not said so yet. */
-  #uncreditedBytes = 0
   /** Received, and not gone on yet. */
   #heldBytes = 0
   #endsAfterQueue = false
@@ -31,8 +31,9 @@ export abstract class SessionStream {
   constructor(session: Http2Session, id: number) {
     this.session = session
     this.id = id
-    this.sendWindow = session.peerWindowBytes
-    this.receiveLeft = session.settings.streamWindowBytes
+    this.sendWindow = session.peer.windowBytes
+    const { streamWindowBytes } = session.settings
+    this.#receiveWindow = new ReceiveWindow(streamWindowBytes, streamWindowBytes)
   }
 
   /** Fields are in the session's block: a head, or, after one, trailers. */
@@ -102,18 +103,15 @@ export abstract class SessionStream {
   credit(bytes: number): void {
     this.drop(bytes)
     if (this.isRemoteEnded || this.isClosed) return
-    this.#uncreditedBytes += bytes
-    if (this.#uncreditedBytes * 2 < this.session.settings.streamWindowBytes) return
-    this.receiveLeft += this.#uncreditedBytes
-    this.session.writer.windowUpdate(this.id, this.#uncreditedBytes)
-    this.#uncreditedBytes = 0
+    const grownBytes = this.#receiveWindow.credit(bytes)
+    if (grownBytes > 0) this.session.writer.windowUpdate(this.id, grownBytes)
   }
 
-  /** `bytes` came and count against the windows until they are credited or dropped. */
-  received(bytes: number): void {
-    this.receiveLeft -= bytes
+  /** `bytes` came and count against the windows until they are credited or dropped. False: more than were allowed. */
+  received(bytes: number): boolean {
     if (this.session.holdsConnection) this.#heldBytes += bytes
     else this.session.creditConnection(bytes)
+    return this.#receiveWindow.take(bytes)
   }
 
   /** `bytes` of what came are of no use: the other side gets room for other streams. */

@@ -1,9 +1,9 @@
 import type { EngineContext } from '../engine/engine-context.ts'
 import type { Wire, WireOwner } from '../engine/wire.ts'
-import { Inbox } from '../http1/inbox.ts'
 import type { FieldBlock } from './field-block.ts'
 import { FloodGuard } from './flood-guard.ts'
 import { Fragments } from './fragments.ts'
+import { BAD_PREFACE, FRAME, FRAME_TOO_LONG, FrameReader } from './frame-reader.ts'
 import { FrameWriter } from './frame-writer.ts'
 import {
   ACK,
@@ -11,26 +11,20 @@ import {
   COMPRESSION_ERROR,
   CONTINUATION,
   DATA,
-  ENABLE_CONNECT_PROTOCOL,
-  ENABLE_PUSH,
   END_HEADERS,
   END_STREAM,
   ENHANCE_YOUR_CALM,
   FLOW_CONTROL_ERROR,
-  FRAME_BYTES_MAX,
-  FRAME_HEAD_BYTES,
   FRAME_SIZE_ERROR,
   GOAWAY,
   HAS_PRIORITY,
   HEADER_TABLE_SIZE,
   HEADERS,
   INITIAL_WINDOW_SIZE,
-  MAX_CONCURRENT_STREAMS,
   MAX_FRAME_SIZE,
   NO_ERROR,
   PADDED,
   PING,
-  PREFACE,
   PRIORITY,
   PROTOCOL_ERROR,
   PUSH_PROMISE,
@@ -45,36 +39,17 @@ import {
 } from './frames.ts'
 import { HpackDecoder } from './hpack/hpack-decoder.ts'
 import type { Http2Settings } from './http2-settings.ts'
+import type { KnownStream } from './known-stream.ts'
+import { PeerSettings } from './peer-settings.ts'
+import { ReceiveWindow } from './receive-window.ts'
+import { RecentResets } from './recent-resets.ts'
 import { SessionOutput } from './session-output.ts'
-import type { SessionStream } from './session-stream.ts'
+import type { SessionOwner } from './session-owner.ts'
 
 const TABLE_BYTES = 4_096
 const RESERVED_BIT = 0x7fff_ffff
-/** Streams that were reset from here: what was on its way for them is no fault. */
-const RESET_KEPT_MAX = 256
 /** Written but not taken by the other side: nothing more is read until it is. */
 const HELD_BYTES_MAX = 256 * 1024
-
-/** Who a session serves. */
-export interface SessionOwner {
-  /** A head of a stream that is not known: a request. It is in the session's block. */
-  opened(streamId: number, isLast: boolean): void
-  /** The other side has said (again) what it takes. */
-  settled(): void
-  /** The other side opens and takes no further streams; those above `lastStreamId` have not been looked at. */
-  goneAway(lastStreamId: number, code: number): void
-  /** A stream has ended, in whatever way. */
-  left(stream: SessionStream): void
-  ponged(): void
-  /** Why this side has broken the connection off, for counting. */
-  broken(code: number, reason: string): void
-  /** The other side takes nothing of what it asks for; it is not read from until it does. */
-  stuck(): void
-  /** All that was written has gone. */
-  drained(): void
-  /** Last. */
-  closed(): void
-}
 
 /**
  * One HTTP/2 connection (RFC 9113), either side of it: frames, header blocks, flow control, the states of streams, and
@@ -85,13 +60,10 @@ export class Http2Session implements WireOwner {
   readonly wire: Wire
   readonly writer: FrameWriter
   readonly guard: FloodGuard
-  readonly streams = new Map<number, SessionStream>()
+  readonly peer: PeerSettings
+  readonly streams = new Map<number, KnownStream>()
   /** Left of what may be sent on all streams together. */
   sendWindow = WINDOW_BYTES
-  /** What a new stream may send. */
-  peerWindowBytes = WINDOW_BYTES
-  peerStreamsMax = Number.POSITIVE_INFINITY
-  peerAllowsConnect = false
   /** The other side's settings are there. */
   isSettled = false
   /** Nothing is read or written as HTTP/2 any more. */
@@ -102,14 +74,12 @@ export class Http2Session implements WireOwner {
   readonly #context: EngineContext
   readonly #owner: SessionOwner
   readonly #isServer: boolean
-  readonly #inbox = new Inbox()
+  readonly #reader: FrameReader
   readonly #decoder = new HpackDecoder(TABLE_BYTES)
-  readonly #waiting = new Set<SessionStream>()
-  readonly #reset = new Set<number>()
-  #isPrefaced: boolean
+  readonly #waiting = new Set<KnownStream>()
+  readonly #reset = new RecentResets()
   #isReadPaused = false
-  #receiveLeft: number
-  #uncreditedBytes = 0
+  readonly #receiveWindow: ReceiveWindow
   /** Of the header block whose rest is to come: its stream, 0: there is none. */
   #blockStream = 0
   #blockIsLast = false
@@ -121,12 +91,14 @@ export class Http2Session implements WireOwner {
     this.#context = context
     this.#owner = owner
     this.#isServer = isServer
-    this.#isPrefaced = !isServer
+    this.#reader = new FrameReader(isServer)
+    this.peer = new PeerSettings(isServer)
     this.settings = http2
     this.wire = wire
     this.writer = new FrameWriter(new SessionOutput(context, wire))
     this.guard = new FloodGuard(http2.floods, () => context.clock.monotonic())
-    this.#receiveLeft = Math.max(http2.connectionWindowBytes, WINDOW_BYTES)
+    const { connectionWindowBytes } = http2
+    this.#receiveWindow = new ReceiveWindow(Math.max(connectionWindowBytes, WINDOW_BYTES), connectionWindowBytes)
     this.#fragments = new Fragments(limits.headBytesMax)
     const { serverGreeting, clientGreeting } = context.http2
     wire.write(isServer ? serverGreeting : clientGreeting)
@@ -151,14 +123,14 @@ export class Http2Session implements WireOwner {
   // What streams write.
 
   /** The block, from `FrameWriter.beginBlock` to `end`, goes out as a head of `stream`. */
-  endBlock(stream: SessionStream, end: number, isLast: boolean): void {
+  endBlock(stream: KnownStream, end: number, isLast: boolean): void {
     if (isLast) stream.isLocalEnded = true
     this.guard.useful()
     this.writer.endBlock(stream.id, end, isLast)
   }
 
   /** Within all windows. */
-  writeData(stream: SessionStream, b: Uint8Array, start: number, end: number): void {
+  writeData(stream: KnownStream, b: Uint8Array, start: number, end: number): void {
     stream.sendWindow -= end - start
     this.sendWindow -= end - start
     this.guard.useful()
@@ -166,7 +138,7 @@ export class Http2Session implements WireOwner {
   }
 
   /** `trailers`: whole lines and an empty one. */
-  writeEnd(stream: SessionStream, trailers: Uint8Array | undefined): void {
+  writeEnd(stream: KnownStream, trailers: Uint8Array | undefined): void {
     if (trailers !== undefined && this.writeLines(stream, 0, trailers, true)) return
     this.writer.end(stream.id)
   }
@@ -175,7 +147,7 @@ export class Http2Session implements WireOwner {
    * Sends `lines`, header lines with an empty one at their end, as a head with `status`, or, with 0, as trailers. False:
    * there is nothing that could be sent.
    */
-  writeLines(stream: SessionStream, status: number, lines: Uint8Array, isLast: boolean): boolean {
+  writeLines(stream: KnownStream, status: number, lines: Uint8Array, isLast: boolean): boolean {
     const { trailerLines: fields } = this.#context.http2
     if (fields.scan(lines, 0, lines.length) <= 0 || (fields.count === 0 && status === 0)) return false
     if (isLast) stream.isLocalEnded = true
@@ -185,15 +157,15 @@ export class Http2Session implements WireOwner {
   }
 
   /** Ends a stream before its time. */
-  resetStream(stream: SessionStream, code: number): void {
+  resetStream(stream: KnownStream, code: number): void {
     if (stream.isClosed || this.isOver) return
-    this.#remember(stream.id)
+    this.#reset.add(stream.id)
     this.writer.reset(stream.id, code)
     this.#forget(stream)
   }
 
   /** This side of the stream, or both, have said all. */
-  ended(stream: SessionStream): void {
+  ended(stream: KnownStream): void {
     if (stream.isClosed || !stream.isLocalEnded) return
     if (stream.isRemoteEnded) this.#forget(stream)
     else if (this.#isServer && !stream.isTunnel) {
@@ -204,17 +176,14 @@ export class Http2Session implements WireOwner {
   }
 
   /** Has `sendQueued` called when there is room again. */
-  waitToSend(stream: SessionStream): void {
+  waitToSend(stream: KnownStream): void {
     this.#waiting.add(stream)
   }
 
   creditConnection(bytes: number): void {
     if (this.isOver) return
-    this.#uncreditedBytes += bytes
-    if (this.#uncreditedBytes * 2 < this.settings.connectionWindowBytes) return
-    this.#receiveLeft += this.#uncreditedBytes
-    this.writer.windowUpdate(0, this.#uncreditedBytes)
-    this.#uncreditedBytes = 0
+    const grownBytes = this.#receiveWindow.credit(bytes)
+    if (grownBytes > 0) this.writer.windowUpdate(0, grownBytes)
   }
 
   expireStreams(nowMs: number): void {
@@ -237,9 +206,9 @@ export class Http2Session implements WireOwner {
 
   onBytes(count: number, b: Uint8Array): boolean {
     if (this.isOver) return true
-    this.#inbox.feed(b, 0, count)
+    this.#reader.feed(b, count)
     this.#readFrames()
-    this.#inbox.keep()
+    this.#reader.keep()
     this.#isReadPaused = !this.isOver && this.isBlocked && this.writer.output.heldBytes > HELD_BYTES_MAX
     if (this.#isReadPaused) this.#owner.stuck()
     return !this.#isReadPaused
@@ -270,7 +239,7 @@ export class Http2Session implements WireOwner {
     this.isOver = true
     this.writer.output.flush()
     for (const stream of [...this.streams.values()]) this.#abort(stream, code, false)
-    this.#inbox.at = this.#inbox.end
+    this.#reader.drop()
     this.#fragments.clear()
     this.#owner.broken(code, reason)
     this.wire.socket.end()
@@ -286,16 +255,7 @@ export class Http2Session implements WireOwner {
     }
   }
 
-  #remember(streamId: number): void {
-    this.#reset.add(streamId)
-    if (this.#reset.size <= RESET_KEPT_MAX) return
-    for (const oldest of this.#reset) {
-      this.#reset.delete(oldest)
-      return
-    }
-  }
-
-  #forget(stream: SessionStream): void {
+  #forget(stream: KnownStream): void {
     if (stream.isClosed) return
     this.streams.delete(stream.id)
     this.#waiting.delete(stream)
@@ -303,13 +263,13 @@ export class Http2Session implements WireOwner {
     this.#owner.left(stream)
   }
 
-  #abort(stream: SessionStream, code: number, isSafe: boolean): void {
+  #abort(stream: KnownStream, code: number, isSafe: boolean): void {
     this.#forget(stream)
     stream.onReset(code, isSafe)
   }
 
   /** The other side must not do that with this stream; too much of it, and the connection goes. */
-  streamFault(stream: SessionStream, code: number): void {
+  streamFault(stream: KnownStream, code: number): void {
     if (stream.isClosed) return
     this.resetStream(stream, code)
     stream.onReset(code, false)
@@ -324,36 +284,15 @@ export class Http2Session implements WireOwner {
   // Frames.
 
   #readFrames(): void {
-    const inbox = this.#inbox
-    if (!this.#isPrefaced && !this.#readPreface()) return
-    while (!this.isOver && inbox.size >= FRAME_HEAD_BYTES) {
-      const { bytes: b, at } = inbox
-      const length = (b[at]! << 16) | (b[at + 1]! << 8) | b[at + 2]!
-      if (length > FRAME_BYTES_MAX) {
-        this.fail(FRAME_SIZE_ERROR, 'http2-frame-size')
-        return
-      }
-      if (inbox.size < FRAME_HEAD_BYTES + length) return
-      const type = b[at + 3]!
-      const flags = b[at + 4]!
-      const streamId = readUint32(b, at + 5) & RESERVED_BIT
-      const start = at + FRAME_HEAD_BYTES
-      inbox.at = start + length
-      this.#readFrame(type, flags, streamId, b, start, start + length)
+    const reader = this.#reader
+    while (!this.isOver) {
+      const event = reader.next()
+      if (event === FRAME)
+        this.#readFrame(reader.type, reader.flags, reader.streamId, reader.bytes, reader.start, reader.end)
+      else if (event === FRAME_TOO_LONG) this.fail(FRAME_SIZE_ERROR, 'http2-frame-size')
+      else if (event === BAD_PREFACE) this.fail(PROTOCOL_ERROR, 'http2-preface')
+      else return
     }
-  }
-
-  #readPreface(): boolean {
-    const inbox = this.#inbox
-    if (inbox.size < PREFACE.length) return false
-    for (let i = 0; i < PREFACE.length; i++) {
-      if (inbox.bytes[inbox.at + i] === PREFACE[i]) continue
-      this.fail(PROTOCOL_ERROR, 'http2-preface')
-      return false
-    }
-    inbox.at += PREFACE.length
-    this.#isPrefaced = true
-    return true
   }
 
   #readFrame(type: number, flags: number, streamId: number, b: Uint8Array, start: number, end: number): void {
@@ -423,8 +362,7 @@ export class Http2Session implements WireOwner {
       return
     }
     const bytes = end - start
-    this.#receiveLeft -= bytes
-    if (this.#receiveLeft < 0) {
+    if (!this.#receiveWindow.take(bytes)) {
       this.fail(FLOW_CONTROL_ERROR, 'http2-flow-control')
       return
     }
@@ -450,8 +388,7 @@ export class Http2Session implements WireOwner {
       this.streamFault(stream, STREAM_CLOSED)
       return
     }
-    stream.received(bytes)
-    if (stream.receiveLeft < 0) {
+    if (!stream.received(bytes)) {
       this.streamFault(stream, FLOW_CONTROL_ERROR)
       return
     }
@@ -465,13 +402,13 @@ export class Http2Session implements WireOwner {
     this.#whenRemoteEnded(stream)
   }
 
-  #whenRemoteEnded(stream: SessionStream): void {
+  #whenRemoteEnded(stream: KnownStream): void {
     if (stream.isRemoteEnded && stream.isLocalEnded) this.#forget(stream)
   }
 
   /** For a stream that is over, longer ago than what was on its way explains. */
   #refuseFrame(streamId: number, code: number): void {
-    this.#remember(streamId)
+    this.#reset.add(streamId)
     this.writer.reset(streamId, code)
     this.faulted()
   }
@@ -665,24 +602,20 @@ export class Http2Session implements WireOwner {
   }
 
   #apply(name: number, value: number): number {
+    const { windowBytes } = this.peer
+    const code = this.peer.take(name, value)
+    if (code !== NO_ERROR) return code
     if (name === HEADER_TABLE_SIZE) this.writer.encoder.limitTable(value)
-    else if (name === ENABLE_PUSH) {
-      if (value > 1 || (value === 1 && !this.#isServer)) return PROTOCOL_ERROR
-    } else if (name === MAX_CONCURRENT_STREAMS) this.peerStreamsMax = value
-    else if (name === INITIAL_WINDOW_SIZE) {
-      if (value > WINDOW_BYTES_MAX) return FLOW_CONTROL_ERROR
-      const more = value - this.peerWindowBytes
-      this.peerWindowBytes = value
-      for (const stream of this.streams.values()) {
-        stream.sendWindow += more
-        if (stream.sendWindow > WINDOW_BYTES_MAX) return FLOW_CONTROL_ERROR
-      }
-    } else if (name === MAX_FRAME_SIZE) {
-      if (value < FRAME_BYTES_MAX || value > 0xff_ffff) return PROTOCOL_ERROR
-      this.writer.frameBytesMax = value
-    } else if (name === ENABLE_CONNECT_PROTOCOL) {
-      if (value > 1) return PROTOCOL_ERROR
-      this.peerAllowsConnect = value === 1
+    else if (name === MAX_FRAME_SIZE) this.writer.frameBytesMax = value
+    else if (name === INITIAL_WINDOW_SIZE) return this.#growSendWindows(value - windowBytes)
+    return NO_ERROR
+  }
+
+  /** By less than nothing, too. */
+  #growSendWindows(bytes: number): number {
+    for (const stream of this.streams.values()) {
+      stream.sendWindow += bytes
+      if (stream.sendWindow > WINDOW_BYTES_MAX) return FLOW_CONTROL_ERROR
     }
     return NO_ERROR
   }
