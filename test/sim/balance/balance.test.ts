@@ -4,10 +4,12 @@ import type { SlowStart } from '../../../src/proxy/balance/slow-start.ts'
 import { FailureAccrual } from '../../../src/proxy/resilience/failure-accrual.ts'
 import { OutlierDetection } from '../../../src/proxy/resilience/outlier-detection.ts'
 import { compare } from './compare.ts'
-import { byName, CONTENDERS, PROBING_PREQUAL } from './contenders.ts'
+import { byName, CONTENDERS, DEFAULT_CONTENDER, PROBING_PREQUAL } from './contenders.ts'
 import {
   EQUALS,
   FAIL_FAST,
+  ILL_AT_90,
+  ILL_SHEDDING,
   JOIN,
   MIXED,
   NEIGHBOURS,
@@ -115,6 +117,22 @@ describe('one of 11 backends fails fast', () => {
     const rif = p99Of(SPORADIC, RIF)
     const ewma = p99Of(SPORADIC, EWMA)
     assert.ok(ewma < rif * 1.05, `${ewma} and ${rif}`)
+  })
+})
+
+describe('one of 11 backends stalls and one fails fast', () => {
+  it('costs the default less than one in a thousand at 90 % load, and RIF-P2C a tenth', () => {
+    const success = successOf(ILL_AT_90, DEFAULT_CONTENDER)
+    assert.ok(success >= 99.9, `${success}`)
+    const rif = successOf(ILL_AT_90, RIF)
+    assert.ok(rif < 90, `${rif}`)
+  })
+
+  it('costs it little more than what is too much at 110 % with a limit', () => {
+    const result = simulate(ILL_SHEDDING, DEFAULT_CONTENDER, SEED)
+    // Before they fall ill eleven can do it all; then at most nine of ten.
+    assert.ok(successPercent(result) > 93, `${successPercent(result)}`)
+    assert.ok(percentile(result, 0.99) < 400, `${percentile(result, 0.99)}`)
   })
 })
 
