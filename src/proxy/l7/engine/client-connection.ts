@@ -327,7 +327,8 @@ export class ClientConnection implements ExchangeOwner, Client {
     this.#context.arena.used = 0
     this.#state = WAITING
     if (exchange.retry(error, wasReused, b, start, end, nowMs)) return
-    this.#answer(error.status, error.code, false)
+    // After an upgrade that came to nothing nobody can say what the client takes its next bytes to be.
+    this.#answer(error.status, error.code, exchange.upgrade !== undefined)
     this.#goOn()
   }
 

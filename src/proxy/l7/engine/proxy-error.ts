@@ -3,7 +3,7 @@ import type { Retryable } from '../../resilience/retry-rule.ts'
 /** Where the fault lies, and whether another try makes sense; `code` is stable, sent as `x-wherry-error` and counted. */
 export interface ProxyError {
   readonly code: string
-  readonly status: 404 | 408 | 500 | 502 | 503 | 504
+  readonly status: 404 | 408 | 500 | 501 | 502 | 503 | 504
   readonly source: 'downstream' | 'upstream' | 'internal'
   readonly retry: Retryable
 }
@@ -32,6 +32,8 @@ export const PROXY_ERRORS = {
   overallTimeout: { code: 'overall-timeout', status: 504, source: 'upstream', retry: 'never' },
   badResponse: { code: 'bad-response', status: 502, source: 'upstream', retry: 'never' },
   upgradeFailed: { code: 'upgrade-failed', status: 502, source: 'upstream', retry: 'never' },
+  /** The endpoint is spoken to in HTTP/2, where there are no upgrades (RFC 9113 §8.6); it was sent nothing. */
+  upgradeUnsupported: { code: 'upgrade-unsupported', status: 501, source: 'internal', retry: 'never' },
   /** The client did not send what it announced in time. */
   requestTimeout: { code: 'request-timeout', status: 408, source: 'downstream', retry: 'never' },
 } as const satisfies Record<string, ProxyError>

@@ -366,5 +366,7 @@ export class RequestExchange {
 
 export function outcomeOf(error: ProxyError): Outcome {
   if (error.status === 504) return TIMED_OUT
+  // The endpoint was not asked.
+  if (error === PROXY_ERRORS.upgradeUnsupported) return CANCELLED
   return error === PROXY_ERRORS.badResponse || error === PROXY_ERRORS.upgradeFailed ? ERRED : UNREACHABLE
 }

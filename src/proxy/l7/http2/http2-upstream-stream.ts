@@ -87,16 +87,22 @@ export class Http2UpstreamStream extends SessionStream implements RequestCarrier
     this.#owner.enqueue(this)
   }
 
-  /** The connection is there, and has room for it as stream `id`. */
+  /** The connection is there, and has room for it as stream `id`, which stays unused if the request cannot be sent. */
   open(id: number, nowMs: number): void {
     const { context, timeouts, scheme } = this.#owner
     const { requestHead: head } = context.http2
     const { chunk, start, end } = this.#request!
+    const at = head.scan(chunk.bytes, start, end)
+    if (at > 0 && head.wantsUpgrade) {
+      // Without its upgrade it would be another request than the client's.
+      this.isClosed = true
+      this.fail(PROXY_ERRORS.upgradeUnsupported, 'an upgrade to an endpoint that speaks HTTP/2')
+      return
+    }
     this.id = id
     this.sendWindow = this.session.peer.windowBytes
     this.deadlineMs = nowMs + timeouts.responseMs
     this.session.streams.set(id, this)
-    const at = head.scan(chunk.bytes, start, end)
     // It has been written by the proxy itself.
     if (at <= 0) {
       this.#break(PROXY_ERRORS.badResponse, 'a request that cannot be sent on')

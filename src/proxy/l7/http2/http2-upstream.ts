@@ -230,6 +230,8 @@ export class Http2Upstream implements SessionOwner, UpstreamStreamOwner {
       this.deadlineMs = 0
       stream.open(id, nowMs)
     }
+    // None could be sent.
+    if (this.deadlineMs === 0 && session.streams.size === 0 && !session.isOver) this.#rest()
   }
 
   #failWaiting(isTimeout: boolean): void {

@@ -526,15 +526,19 @@ test('an answer of 503 is tried again elsewhere where the policy says so', async
   assert.ok(proxy.engine.upstreams[0]!.metrics.retries > 0)
 })
 
-test('an upgrade that an endpoint of HTTP/2 cannot have asked of it is an ordinary request', async (t) => {
+test('what follows a refused upgrade is not taken for a request', async (t) => {
+  const asked: unknown[] = []
   const endpoint = await startEndpoint(t, (stream, head) => {
-    assert.equal(head.upgrade, undefined)
-    stream.respond({ ':status': 426 }, { endStream: true })
+    asked.push(head[':path'])
+    stream.respond({ ':status': 200 }, { endStream: true })
   })
   const { client: open } = await startProxy(t, [endpoint.port], {}, { protocol: 'h2c' })
   const peer = await open()
-  peer.send(get('/ws', 'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n'))
-  assert.match(await peer.ended(), /^HTTP\/1\.1 426 /)
+  peer.send(get('/ws', 'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n') + get('/smuggled'))
+  const text = await peer.ended()
+  assert.match(text, /^HTTP\/1\.1 501 /)
+  assert.match(text, /\r\nConnection: close\r\n/)
+  assert.deepEqual(asked, [])
 })
 
 test('requests over HTTP/2 are told of as others are', async (t) => {

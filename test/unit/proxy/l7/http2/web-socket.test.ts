@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import { type ClientHttp2Stream, connect } from 'node:http2'
+import { type ClientHttp2Stream, connect, createServer as createHttp2Server } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { WebSocket, WebSocketServer } from 'ws'
 import * as f from '../../../../../src/proxy/l7/http2/frames.ts'
 import { eventually } from '../../../../harness/eventually.ts'
-import { startBackend, startProxy } from '../engine-fixture.ts'
+import { get, startBackend, startProxy } from '../engine-fixture.ts'
 import { type Fields, headers, openFrames } from './http2-fixture.ts'
 
 interface EchoServer {
@@ -167,4 +167,35 @@ test('a WebSocket over HTTP/1.1 still goes the way it did', async (t) => {
   socket.send('hi')
   const [message] = await once(socket, 'message')
   assert.equal(String(message), 'hi')
+})
+
+test('an endpoint that is spoken to in HTTP/2 is not asked for a WebSocket, and takes other requests afterwards', async (t) => {
+  const asked: unknown[] = []
+  let sessions = 0
+  const server = createHttp2Server((request, response) => {
+    asked.push(request.url)
+    response.end('served')
+  })
+  server.on('session', (session) => {
+    sessions++
+    t.after(() => session.destroy())
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => server.close())
+  const { proxy, client } = await startProxy(t, [(server.address() as AddressInfo).port], {}, { protocol: 'h2c' })
+  const peer = await client()
+  peer.send(get('/socket', 'Connection: Upgrade\r\nUpgrade: websocket\r\n'))
+  const refused = await peer.until(/upgrade-unsupported\n$/)
+  assert.match(refused, /^HTTP\/1\.1 501 /)
+  assert.match(refused, /\r\nx-wherry-error: upgrade-unsupported\r\n/)
+  const stream = await open(t, proxy.port)
+  const [head] = (await once(stream, 'response')) as [Record<string, unknown>]
+  assert.equal(head[':status'], 501)
+  assert.equal(head['x-wherry-error'], 'upgrade-unsupported')
+  const next = await client()
+  next.send(get('/plain'))
+  assert.match(await next.until(/served\r\n0\r\n\r\n$|served$/), /^HTTP\/1\.1 200 /)
+  assert.deepEqual(asked, ['/plain'])
+  assert.equal(sessions, 1)
 })
