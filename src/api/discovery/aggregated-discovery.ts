@@ -1,36 +1,10 @@
 import type { ResourceDefinition } from '../definition.ts'
-import type { GroupVersionKind } from '../schema/schema-table.ts'
+import type { GroupDiscovery, ResourceDiscovery } from './group-discovery.ts'
 import { type MetricsGroup, metricsGroupDiscovery } from './metrics-group.ts'
 import { type ServedGroup, servedGroups, subresourcesOf } from './served-resources.ts'
 
 export const AGGREGATED_VERSIONS = ['v2', 'v2beta1'] as const
 export type AggregatedVersion = (typeof AGGREGATED_VERSIONS)[number]
-
-interface SubresourceDiscovery {
-  readonly subresource: string
-  readonly responseKind: GroupVersionKind
-  readonly verbs: readonly string[]
-}
-
-interface ResourceDiscovery {
-  readonly resource: string
-  readonly responseKind: GroupVersionKind
-  readonly scope: 'Namespaced' | 'Cluster'
-  readonly singularResource: string
-  readonly verbs: readonly string[]
-  readonly shortNames?: readonly string[]
-  readonly categories?: readonly string[]
-  readonly subresources?: readonly SubresourceDiscovery[]
-}
-
-export interface GroupDiscovery {
-  readonly metadata: { readonly name?: string; readonly creationTimestamp: null }
-  readonly versions: readonly {
-    readonly version: string
-    readonly resources: readonly ResourceDiscovery[]
-    readonly freshness: 'Current'
-  }[]
-}
 
 /** `APIGroupDiscoveryList` of `apidiscovery.k8s.io`; both versions have the same fields. */
 export interface AggregatedDiscovery {

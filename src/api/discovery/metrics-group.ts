@@ -1,5 +1,5 @@
 import type { APIGroup, APIResourceList } from '../types/meta-v1.gen.ts'
-import type { GroupDiscovery } from './aggregated-discovery.ts'
+import type { GroupDiscovery } from './group-discovery.ts'
 
 /** A metric of a kind of objects as discovery names it, `pods/http_requests_per_second`; of no objects without a slash. */
 export interface MetricResource {

@@ -1,5 +1,6 @@
 import type * as Etcd from 'etcd3'
 import { StoreError } from '../store.ts'
+import type { EtcdAccess } from './etcd-access.ts'
 import { type EtcdFailure, etcdFailure } from './etcd-error.ts'
 import { createKvClient, type KvClient, type MethodCodec } from './kv-calls.ts'
 import { UnaryChannel } from './unary-channel.ts'
@@ -11,14 +12,6 @@ type WatchRequest = { readonly create_request: Etcd.IWatchCreateRequest }
 export interface WatchStream extends AsyncIterable<Etcd.IWatchResponse> {
   write(request: WatchRequest): void
   cancel(): void
-}
-
-export interface EtcdAccess {
-  /** `http://host:2379` or `https://…`; all of one scheme. */
-  readonly endpoints: readonly string[]
-  readonly user?: { readonly name: string; readonly password: string }
-  /** Without a CA the system's own ones count. */
-  readonly tls?: { readonly ca?: Buffer; readonly cert?: Buffer; readonly key?: Buffer }
 }
 
 /** What etcd3 does not show of its pool; its version is fixed by package-lock.json. */

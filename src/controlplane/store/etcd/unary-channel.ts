@@ -1,5 +1,5 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from 'node:http2'
-import type { EtcdAccess } from './members.ts'
+import type { EtcdAccess } from './etcd-access.ts'
 
 const HEAD_BYTES = 5
 const STREAM_WINDOW_BYTES = 4 * 1024 * 1024
