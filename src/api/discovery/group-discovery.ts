@@ -7,7 +7,7 @@ interface SubresourceDiscovery {
   readonly verbs: readonly string[]
 }
 
-interface ResourceDiscovery {
+export interface ResourceDiscovery {
   readonly resource: string
   readonly responseKind: GroupVersionKind
   readonly scope: 'Namespaced' | 'Cluster'
