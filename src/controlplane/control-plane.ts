@@ -214,6 +214,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const authorizer = createStaticAuthorizer({ podsOnNode })
   // Asked only by requests, so once there is a server.
   const cacheOf = (definition: ResourceDefinition): ResourceCache => server!.registry.cacheOf(definition)
+  // A cluster on a bridge has a range of its own beside loopback, and its containers file systems of their own.
+  const runtime = layout.clusterCidr.startsWith('127.') ? 'process' : 'docker'
   const quotas = createResourceQuotas({ definitions: DEFINITIONS, cacheOf, nowMs: () => clock.now() })
   server = await phase('API server', () =>
     createApiServer({
@@ -222,8 +224,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       admission: [
         createNodeRestriction(podsOnNode),
         createEndpointRestriction(CLUSTER_LOOPBACK, podAddresses, nodeAddresses),
-        // A cluster on a bridge has a range of its own beside loopback, and its containers file systems of their own.
-        ...(layout.clusterCidr.startsWith('127.')
+        ...(runtime === 'process'
           ? []
           : [
               createEndpointRestriction(layout.clusterCidr, podAddresses, nodeAddresses),
@@ -273,7 +274,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
           cluster: {
             clusterName: options.clusterName,
             octet: layout.octet,
-            runtime: layout.clusterCidr.startsWith('127.') ? 'process' : 'docker',
+            runtime,
           },
           nodeAt: (number) => {
             const loopback = addressLayout(layout.octet, options.clusterName, [number])
